@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+# libsmap and smaptrace. `make help` lists the targets; V=1 shows the commands.
+# Files are found by wildcard: adding a source file needs no edit here.
+
+O	:= .output
+PREFIX	?= /usr/local
+DESTDIR	?=
+VERSION	:= $(shell sed -n 's/^.define SMAP_VERSION "\(.*\)"/\1/p' lib/smap.h)
+SOVER	:= 0
+# Looked up when used: on a fresh machine `make deps` brings the compiler first.
+MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
+comma	:= ,
+
+CC	?= gcc
+CLANG	?= clang
+BPFTOOL	?= PATH=$$PATH:/usr/sbin bpftool
+WARN	:= -Wall -Wextra -Wmissing-prototypes -Wshadow -Wstrict-prototypes -Werror
+HARDEN	:= -fstack-protector-strong -D_FORTIFY_SOURCE=2
+CFLAGS	?= -O2 -g
+CSTD	:= -std=gnu11 -pthread
+LDHARD	:= -Wl,-z,relro,-z,now
+
+Q := $(if $(V),,@)
+msg = $(if $(V),,@printf '  %-8s %s\n' "$(1)" "$(2)")
+
+LIB_SRC	 := $(wildcard lib/*.c)
+LIB_OBJ	 := $(LIB_SRC:%.c=$(O)/%.o)
+LIB_PIC	 := $(LIB_SRC:%.c=$(O)/%.pic.o)
+BPF_SRC	 := $(wildcard bpf/*.bpf.c)
+SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
+USER_SRC := $(wildcard user/*.c)
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
+USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
+USER_LIBS := -lbpf -lelf -lz -ljansson -lcap-ng
+UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
+STRESS	 := $(wildcard tests/stress_*.c)
+WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))
+BENCHES	 := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+MANSRC	 := $(wildcard docs/*.scd)
+MANS	 := $(MANSRC:docs/%.scd=$(O)/man/%)
+FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*.[ch])
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps demo check bench install uninstall fmt fmt-check clean help workloads units
+
+all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 24
+
+# --- set-up ---------------------------------------------------------------
+
+deps:  ## install the Debian packages that building, testing and the demo need
+	$(Q)tests/deps.sh
+
+# --- library --------------------------------------------------------------
+
+$(O)/lib/%.o: lib/%.c Makefile
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
+
+$(O)/lib/%.pic.o: lib/%.c Makefile
+	$(call msg,CC,$< (PIC))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
+
+$(O)/libsmap.a: $(LIB_OBJ)
+	$(call msg,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/libsmap.so.$(SOVER): $(LIB_PIC)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) -shared $(CFLAGS) -pthread $(LDHARD) -Wl,-soname,libsmap.so.$(SOVER) -Wl,-Bsymbolic -Wl,-z,defs $^ -o $@
+
+$(O)/libsmap.so: $(O)/libsmap.so.$(SOVER)
+	$(Q)ln -sf libsmap.so.$(SOVER) $@
+
+# --- BPF ------------------------------------------------------------------
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) lib/smap_state.h lib/smap_probes.h Makefile
+	$(call msg,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -target bpf -g -O2 -mcpu=v3 -Wall -Werror -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
+		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -c $< -o $@
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call msg,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf > $@
+
+# --- tool -----------------------------------------------------------------
+
+$(O)/user/%.o: user/%.c $(SKELS) Makefile
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -I$(O)/bpf -MMD -MP -c $< -o $@
+
+$(O)/smaptrace: $(USER_OBJ)
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -pie $(LDHARD) $^ $(USER_LIBS) -o $@
+
+# --- manual pages ---------------------------------------------------------
+
+$(O)/man/%: docs/%.scd
+	$(call msg,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+
+# --- tests ----------------------------------------------------------------
+
+# Unit tests see everything: the library, private headers, all modules of the tool.
+$(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -Iuser -Ibpf -I$(O)/bpf -MMD -MP -MF $@.d $< $(USER_MOD) \
+		$(O)/libsmap.a $(USER_LIBS) -lcmocka -o $@
+
+# Workloads are real programs on the public header and the static library only.
+$(O)/tests/workloads/%: tests/workloads/%.c $(O)/libsmap.a Makefile
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lsqlite3 -lm -o $@
+
+$(O)/tests/bench/%: tests/bench/%.c $(O)/libsmap.a Makefile
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lm -o $@
+
+# Stress programs are built with the library's sources under each sanitizer.
+define stress_rule
+$(O)/tests/stress_%.$(1): tests/stress_%.c $(LIB_SRC) $(wildcard lib/*.h) Makefile
+	$$(call msg,STRESS,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -D_GNU_SOURCE -Ilib -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
+endef
+$(eval $(call stress_rule,tsan,thread))
+$(eval $(call stress_rule,asan,address$(comma)undefined))
+
+STRESS_BIN := $(foreach s,tsan asan,$(STRESS:%.c=$(O)/%.$(s)))
+
+workloads: $(WORKLOADS)
+units: $(UNITS)
+
+check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS)  ## run all tests; the last line counts them
+	$(Q)O=$(O) CC="$(CC)" tests/run.sh
+
+demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
+	$(Q)O=$(O) tests/demo.sh
+
+bench: all $(WORKLOADS) $(BENCHES)  ## print the tables of docs/performance.md
+	$(Q)O=$(O) tests/bench/run.sh
+
+# --- housekeeping ---------------------------------------------------------
+
+install: all  ## install below $(DESTDIR)$(PREFIX)
+	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/bin
+	$(Q)install -m 644 $(O)/libsmap.a $(DESTDIR)$(PREFIX)/lib/
+	$(Q)install -m 755 $(O)/libsmap.so.$(SOVER) $(DESTDIR)$(PREFIX)/lib/
+	$(Q)ln -sf libsmap.so.$(SOVER) $(DESTDIR)$(PREFIX)/lib/libsmap.so
+	$(Q)install -m 644 lib/smap.h lib/smap_state.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)install -m 755 $(O)/smaptrace $(DESTDIR)$(PREFIX)/bin/
+	$(Q)printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: libsmap\nDescription: concurrent map with the algorithm of Go'"'"'s sync.Map, traceable\nVersion: %s\nCflags: -I$${includedir} -pthread\nLibs: -L$${libdir} -lsmap -pthread\n' \
+		'$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libsmap.pc
+	$(Q)for m in $(MANS); do s=$${m##*.}; install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$$s/$${m##*/}; done
+
+fmt:  ## format the sources
+	$(Q)clang-format -i $(FORMATTED)
+
+fmt-check:  ## fail if a source file is not formatted
+	$(Q)clang-format --dry-run --Werror $(FORMATTED)
+
+clean:  ## remove the build tree
+	$(Q)rm -rf $(O)
+
+-include $(wildcard $(O)/lib/*.d $(O)/user/*.d $(O)/tests/*.d $(O)/tests/*/*.d)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smaptrace.h - what the BPF programs and the user side share: keys and values of
+ * the BPF maps, ring-buffer records, names of histograms and losses.
+ *
+ * Fixed-width integers only, explicit padding, sizes asserted. Configuration
+ * does not go through here but through read-only globals of the skeleton.
+ */
+#ifndef SMAPTRACE_H
+#define SMAPTRACE_H
+
+#include <linux/types.h>
+#include "../lib/smap_probes.h"
+#include "../lib/smap_state.h"
+
+/*
+ * One name is the join key everywhere: here, in JSON, as Prometheus label and as
+ * heading in the docs. X(name, unit, title)
+ */
+#define ST_HISTS(X)                                                                                \
+	X(miss_wait, ns, "wait for the lock on a miss")                                            \
+	X(miss_hold, ns, "lock held on a miss")                                                    \
+	X(promote_misses, misses, "misses at promotion")                                           \
+	X(promote_entries, entries, "entries at promotion")                                        \
+	X(promote_interval, ns, "time between promotions")                                         \
+	X(rebuild_time, ns, "duration of a rebuild")                                               \
+	X(rebuild_copied, entries, "entries copied by a rebuild")                                  \
+	X(rebuild_expunged, entries, "entries expunged by a rebuild")                              \
+	X(reclaim_backlog, items, "backlog after a reclaim")                                       \
+	X(reclaim_age, ns, "age of the oldest item at a reclaim")                                  \
+	X(lock_wait, ns, "wait for the lock, any operation")
+
+enum st_hist {
+#define ST_HIST_ENUM(name, unit, title) ST_HIST_##name,
+	ST_HISTS(ST_HIST_ENUM)
+#undef ST_HIST_ENUM
+		ST_HIST_COUNT
+};
+
+/* Index of each of SMAP_COUNTERS in the arrays below. */
+enum st_counter {
+#define ST_COUNTER_ENUM(name) ST_COUNTER_##name,
+	SMAP_COUNTERS(ST_COUNTER_ENUM)
+#undef ST_COUNTER_ENUM
+		ST_COUNTER_COUNT
+};
+
+/*
+ * What can get lost on the BPF side; counted in the per-CPU array `losses`. The user
+ * side adds its own (session.h). X(name, what it means)
+ */
+#define ST_LOSSES(X)                                                                               \
+	X(ring_full, "event records dropped: ring buffer full")                                    \
+	X(maps_full, "probe hits not counted: too many maps")                                      \
+	X(stats_full, "probe hits not counted: no memory for per-CPU statistics")                  \
+	X(read_failed, "probe hits not counted: the target's memory could not be read")            \
+	X(bad_state, "probe hits not counted: the map's state page was not valid")                 \
+	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")
+
+enum st_loss {
+#define ST_LOSS_ENUM(name, help) ST_LOSS_##name,
+	ST_LOSSES(ST_LOSS_ENUM)
+#undef ST_LOSS_ENUM
+		ST_LOSS_COUNT
+};
+
+/*
+ * Which map of which process. `target` is the cookie that the user side attached
+ * with, so that pid namespaces do not matter; `id` tells two maps apart that
+ * lived at one address.
+ */
+struct st_key {
+	__u32 target;
+	__u32 reserved;
+	__u64 addr;
+	__u64 id;
+};
+
+/* Value of the BPF hash `infos`: one per map, shared by all CPUs. */
+struct st_info {
+	/*
+	 * Lifetime totals just before the first event of each counter's class was
+	 * seen, so that base + what was counted = lifetime total, without a race.
+	 * base_mask has a bit per enum st_counter; unset = no event of it yet.
+	 */
+	__u64 base[ST_COUNTER_COUNT];
+	__u64 stamp[ST_COUNTER_COUNT]; /* the map's own totals at the last event of the class */
+	__u64 first_ns;		       /* bpf_ktime_get_ns() of the first event */
+	__u64 last_ns;
+	__u64 last_promote_ns;
+	__u32 base_mask;
+	__u32 destroyed; /* map_destroy was seen: fold, then delete this entry */
+	char name[SMAP_NAME_LEN];
+};
+
+/* Value of the per-CPU BPF hash `stats`: what was counted since the attach. */
+struct st_stats {
+	__u64 counted[ST_COUNTER_COUNT];
+	__u64 hits[SMAP_PROBE_COUNT]; /* probe firings, by enum smap_probe */
+	__u64 sum[ST_HIST_COUNT];
+	__u64 hist[ST_HIST_COUNT][SMAP_HIST_SLOTS];
+};
+
+/* Ring-buffer record: the rare events, with their time. args as in SMAP_PROBES, after `map`. */
+struct st_event {
+	__u16 kind; /* enum smap_probe */
+	__u16 size; /* of this record: skip what you do not know */
+	__u32 target;
+	__u64 ts_ns; /* bpf_ktime_get_ns() = CLOCK_MONOTONIC */
+	__u64 addr;
+	__u64 id;
+	__u32 tid; /* as the kernel knows it; 0 unknown */
+	__u32 reserved;
+	__u64 args[SMAP_PROBE_MAX_ARGS - 1];
+};
+
+_Static_assert(sizeof(struct st_key) == 24, "st_key is a map key: no holes");
+_Static_assert(sizeof(struct st_event) == 80, "st_event is a wire format");
+_Static_assert(sizeof(struct st_info) == 16 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");
+
+/* 2^slot <= value, clamped; the one definition of a slot for both sides. */
+static inline __u32 st_slot(__u64 value)
+{
+	__u32 slot = 0;
+
+	if (value >> 32) {
+		value >>= 32;
+		slot += 32;
+	}
+	if (value >> 16) {
+		value >>= 16;
+		slot += 16;
+	}
+	if (value >> 8) {
+		value >>= 8;
+		slot += 8;
+	}
+	if (value >> 4) {
+		value >>= 4;
+		slot += 4;
+	}
+	if (value >> 2) {
+		value >>= 2;
+		slot += 2;
+	}
+	slot += value >> 1 & 1;
+	return slot < SMAP_HIST_SLOTS ? slot : SMAP_HIST_SLOTS - 1;
+}
+
+#endif

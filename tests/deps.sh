@@ -1,0 +1,29 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Install what building, testing and the demo need, from Debian's own packages.
+# Does nothing, and needs no root, when everything is already there.
+set -eu
+
+packages="
+	gcc libc6-dev make pkg-config clang llvm clang-format
+	libbpf-dev bpftool libelf-dev zlib1g-dev systemtap-sdt-dev
+	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev
+	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
+	jq procps util-linux binutils
+"
+
+missing=""
+for p in $packages; do
+	dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed ||
+		missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "make deps: not root, cannot install:$missing" >&2
+	echo "make deps: run it as root, or install these packages yourself" >&2
+	exit 1
+fi
+echo "  DEPS    $(echo $missing)"
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.h - the stream between a backend and the model.
+ *
+ * A backend (live probes, a recording) turns what it sees into these records and
+ * emits them in order; the model folds them and knows nothing of BPF, ELF or
+ * /proc. Plain data without pointers, so that a recording is this stream
+ * written down, and a test is an array of them.
+ *
+ * Order: a TARGET before anything of that target; a MAP before its first SAMPLE
+ * or EVENT; at each interval the SAMPLEs of all maps (ended ones for the last
+ * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "../bpf/smaptrace.h"
+
+enum record_kind {
+	RECORD_TARGET,	   /* a process is being traced */
+	RECORD_TARGET_END, /* it has exited, or was given up */
+	RECORD_MAP,	   /* a map is known */
+	RECORD_SAMPLE,	   /* cumulative figures of one map */
+	RECORD_EVENT,	   /* one rare event, with its time */
+	RECORD_LOSS,	   /* cumulative count of one kind of loss */
+	RECORD_WINDOW,	   /* an interval is complete */
+};
+
+struct record_target {
+	__u32 target; /* index, never used twice in a session */
+	__u32 pid;
+	__u64 start_ns;	  /* CLOCK_MONOTONIC of the attach */
+	__u32 from_start; /* 1: traced since before its main() */
+	__u32 reserved;
+	char comm[16];
+	char file[256]; /* the binary that contains libsmap, as the target sees it */
+};
+
+struct record_target_end {
+	__u32 target;
+	__u32 exit_known; /* 1: `status` is a wait(2) status */
+	__s32 status;
+	__u32 reserved;
+};
+
+struct record_map {
+	struct st_key key;
+	char name[SMAP_NAME_LEN]; /* as the target wrote it: untrusted bytes */
+	__u32 key_kind;
+	__u32 policy;
+	__u64 policy_arg;
+	__u64 initial_dirty;
+	__u32 miss_counter_bits;
+	__u32 flags;
+	__u64 created_ns;
+};
+
+/*
+ * `total` are lifetime totals; `counted` is what was traced since the attach;
+ * hist/sum belong to `counted`. The figures below `alive` come from the state
+ * page and are as of `ts_ns`; state_ok = 0 says that it could not be read.
+ */
+struct record_sample {
+	struct st_key key;
+	__u64 ts_ns;
+	__u64 total[ST_COUNTER_COUNT];
+	__u64 counted[ST_COUNTER_COUNT];
+	__u64 hits[SMAP_PROBE_COUNT];
+	__u64 sum[ST_HIST_COUNT];
+	__u64 hist[ST_HIST_COUNT][SMAP_HIST_SLOTS];
+	__u32 alive;
+	__u32 state_ok;
+	__u64 epoch;
+	__u64 miss_count;
+	__u64 threshold;
+	__u64 read_len;
+	__u64 dirty_len;
+	__u32 amended;
+	__u32 has_dirty;
+	__u64 dirty_age_ns; /* 0 = no new key in dirty */
+	__u64 new_keys;
+	__u64 inserts, replaces, deletes;
+	__u64 lock_waits, lock_wait_ns, rebuild_ns;
+	__u64 slots, table_bytes;
+	__u64 backlog;		 /* retired - reclaimed */
+	__u64 oldest_retired_ns; /* age; 0 = nothing waits */
+	__u64 leaked;
+	__u64 process_cpu_ns;	/* CPU time the process has used so far */
+	__u64 process_sections; /* read sections finished by the process so far */
+};
+
+struct record_loss {
+	char name[32]; /* join key, e.g. "ring_full" */
+	char help[96];
+	__u64 count; /* since the start of the session */
+};
+
+struct record_window {
+	__u64 start_ns;
+	__u64 end_ns;
+	__u32 last;
+	__u32 reserved;
+};
+
+struct record {
+	__u32 kind; /* enum record_kind */
+	__u32 size; /* of the used part, this header included */
+	union {
+		struct record_target target;
+		struct record_target_end target_end;
+		struct record_map map;
+		struct record_sample sample;
+		struct st_event event;
+		struct record_loss loss;
+		struct record_window window;
+	};
+};
+
+/* Where a backend puts its records: 0 or -errno, which stops the session. */
+struct record_sink {
+	int (*emit)(void *ctx, const struct record *record);
+	void *ctx;
+};
+
+#endif
