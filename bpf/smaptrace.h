@@ -102,8 +102,10 @@ struct st_stats {
 };
 
 /* Ring-buffer record: the rare events, with their time. args as in SMAP_PROBES, after `map`. */
+#define ST_EVENT_LINK_MAP 0x100 /* a target's dynamic linker ran; never leaves the backend */
+
 struct st_event {
-	__u16 kind; /* enum smap_probe */
+	__u16 kind; /* enum smap_probe, or ST_EVENT_LINK_MAP */
 	__u16 size; /* of this record: skip what you do not know */
 	__u32 target;
 	__u64 ts_ns; /* bpf_ktime_get_ns() = CLOCK_MONOTONIC */

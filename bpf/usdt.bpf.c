@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt.bpf.c - one program per probe of the contract (lib/smap_probes.h).
+ *
+ * By contract the arguments stand in the argument registers, so there are no
+ * argument specs to interpret; user space has compared the notes. The attach
+ * cookie is the target's index. SEC("uprobe") without a target: user space
+ * attaches, and decides how (user/attach.c).
+ */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define ARG1 PT_REGS_PARM1(ctx)
+#define ARG2 PT_REGS_PARM2(ctx)
+#define ARG3 PT_REGS_PARM3(ctx)
+#define ARG4 PT_REGS_PARM4(ctx)
+#define ARG5 PT_REGS_PARM5(ctx)
+/* Debian 12's libbpf has only five of them. */
+#if defined(__TARGET_ARCH_x86)
+#define ARG6 ((ctx)->r9)
+#else
+#define ARG6 (((const struct user_pt_regs *)(ctx))->regs[5])
+#endif
+
+SEC("uprobe")
+int on_map_create(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_map_create))
+		return 0;
+	event = event_begin(&hit, SMAP_PROBE_map_create);
+	if (!event)
+		return 0;
+	event->args[0] = ARG2;
+	event_end(event);
+	return 0;
+}
+
+SEC("uprobe")
+int on_map_destroy(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_map_destroy))
+		return 0;
+	hit.info->destroyed = 1;
+	event = event_begin(&hit, SMAP_PROBE_map_destroy);
+	if (event)
+		event_end(event);
+	return 0;
+}
+
+/*
+ * --exact: may this map's misses be counted from here on? Only when no earlier
+ * miss waits in its batch, else the histogram of hold times, which comes by
+ * batches, would not add up to the count.
+ */
+static __always_inline bool batch_aligned(const struct hit *hit)
+{
+	struct smap_batch pending;
+	const void *addr =
+		(const void *)(hit->key.addr + __builtin_offsetof(struct smap_state, pending));
+
+	if (bpf_probe_read_user(&pending, sizeof(pending), addr))
+		return true;
+	return pending.count == 0 ||
+	       (pending.count == 1 && pending.misses_total == hit->head.counters.misses);
+}
+
+/* --exact only. */
+SEC("uprobe")
+int on_miss(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_miss))
+		return 0;
+	if (!class_seen(&hit, ST_COUNTER_misses) && !batch_aligned(&hit))
+		return 0;
+	count(&hit, ST_COUNTER_misses, 1, hit.head.counters.misses);
+	observe(&hit, ST_HIST_miss_wait, ARG6);
+	return 0;
+}
+
+SEC("uprobe")
+int on_miss_batch(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct smap_batch batch;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_miss_batch))
+		return 0;
+	if (bpf_probe_read_user(&batch, sizeof(batch), (const void *)ARG2)) {
+		lose(ST_LOSS_read_failed);
+		return 0;
+	}
+	if (!exact) {
+		count(&hit, ST_COUNTER_misses, batch.count, batch.misses_total);
+		hit.stats->sum[ST_HIST_miss_wait] += batch.wait_sum_ns;
+		observe_bytes(hit.stats->hist[ST_HIST_miss_wait], batch.wait_hist);
+	} else if (!class_seen(&hit, ST_COUNTER_misses)) {
+		return 0;
+	}
+	hit.stats->sum[ST_HIST_miss_hold] += batch.hold_sum_ns;
+	observe_bytes(hit.stats->hist[ST_HIST_miss_hold], batch.hold_hist);
+	return 0;
+}
+
+SEC("uprobe")
+int on_promote(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_promote))
+		return 0;
+	count(&hit, ST_COUNTER_promotions, 1, hit.head.counters.promotions);
+	observe(&hit, ST_HIST_promote_misses, ARG4);
+	observe(&hit, ST_HIST_promote_entries, ARG3);
+	if (hit.info->last_promote_ns)
+		observe(&hit, ST_HIST_promote_interval, hit.now - hit.info->last_promote_ns);
+	hit.info->last_promote_ns = hit.now;
+	event = event_begin(&hit, SMAP_PROBE_promote);
+	if (!event)
+		return 0;
+	event->args[0] = ARG2;
+	event->args[1] = ARG3;
+	event->args[2] = ARG4;
+	event->args[3] = ARG5;
+	event->args[4] = ARG6;
+	event_end(event);
+	return 0;
+}
+
+SEC("uprobe")
+int on_rebuild(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_rebuild))
+		return 0;
+	count(&hit, ST_COUNTER_rebuilds, 1, hit.head.counters.rebuilds);
+	count(&hit, ST_COUNTER_copied, ARG3, hit.head.counters.copied);
+	count(&hit, ST_COUNTER_expunged, ARG4, hit.head.counters.expunged);
+	observe(&hit, ST_HIST_rebuild_copied, ARG3);
+	observe(&hit, ST_HIST_rebuild_expunged, ARG4);
+	observe(&hit, ST_HIST_rebuild_time, ARG5);
+	event = event_begin(&hit, SMAP_PROBE_rebuild);
+	if (!event)
+		return 0;
+	event->args[0] = ARG2;
+	event->args[1] = ARG3;
+	event->args[2] = ARG4;
+	event->args[3] = ARG5;
+	event_end(event);
+	return 0;
+}
+
+/* --exact only: `rebuild` has the same figure in one hit. */
+SEC("uprobe")
+int on_expunge(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	hit_begin(&hit, ctx, ARG1, SMAP_PROBE_expunge);
+	return 0;
+}
+
+SEC("uprobe")
+int on_overflow(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_overflow))
+		return 0;
+	count(&hit, ST_COUNTER_overflows, 1, hit.head.counters.overflows);
+	event = event_begin(&hit, SMAP_PROBE_overflow);
+	if (event)
+		event_end(event);
+	return 0;
+}
+
+/* --exact only: the state page counts contention, and miss_batch has the misses' share. */
+SEC("uprobe")
+int on_lock_wait(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	if (hit_begin(&hit, ctx, ARG1, SMAP_PROBE_lock_wait))
+		observe(&hit, ST_HIST_lock_wait, ARG2);
+	return 0;
+}
+
+SEC("uprobe")
+int on_retire(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	if (hit_begin(&hit, ctx, ARG1, SMAP_PROBE_retire))
+		count(&hit, ST_COUNTER_retired, ARG2, hit.head.counters.retired);
+	return 0;
+}
+
+SEC("uprobe")
+int on_reclaim(struct pt_regs *ctx)
+{
+	struct hit hit;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_reclaim))
+		return 0;
+	count(&hit, ST_COUNTER_reclaimed, ARG2, hit.head.counters.reclaimed);
+	if (hit.head.counters.reclaimed > hit.head.counters.retired)
+		lose(ST_LOSS_unmatched);
+	observe(&hit, ST_HIST_reclaim_backlog, ARG3);
+	observe(&hit, ST_HIST_reclaim_age, ARG4);
+	return 0;
+}
+
+SEC("uprobe")
+int on_stall(struct pt_regs *ctx)
+{
+	struct hit hit;
+	struct st_event *event;
+
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_stall))
+		return 0;
+	event = event_begin(&hit, SMAP_PROBE_stall);
+	if (!event)
+		return 0;
+	event->args[0] = ARG2;
+	event->args[1] = ARG3;
+	event_end(event);
+	return 0;
+}
+
+/*
+ * The dynamic linker of a target has mapped or unmapped something: tell user space
+ * to look for another copy of libsmap. The only event without a map.
+ */
+SEC("uprobe")
+int on_link_map(struct pt_regs *ctx)
+{
+	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		lose(ST_LOSS_ring_full);
+		return 0;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = ST_EVENT_LINK_MAP;
+	event->size = sizeof(*event);
+	event->target = bpf_get_attach_cookie(ctx);
+	event->ts_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+	return 0;
+}
