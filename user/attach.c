@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - uprobes by uprobe_multi link or by perf event.
+ *
+ * Debian 12's libbpf and kernel headers do not know uprobe_multi, so the bpf(2)
+ * attribute is laid out here; it is the kernel's ABI and cannot change. Perf
+ * events go through libbpf. Rejected: tracefs uprobe_events, whose probes stay
+ * behind when we are killed.
+ */
+#include "attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define UPROBE_MULTI_ATTACH_TYPE 48 /* BPF_TRACE_UPROBE_MULTI */
+
+/* bpf_attr of BPF_LINK_CREATE, as far as uprobe_multi needs it. */
+struct multi_attr {
+	uint32_t prog_fd;
+	uint32_t target_fd;
+	uint32_t attach_type;
+	uint32_t flags;
+	uint64_t path;
+	uint64_t offsets;
+	uint64_t ref_ctr_offsets;
+	uint64_t cookies;
+	uint32_t cnt;
+	uint32_t multi_flags;
+	uint32_t pid;
+	uint32_t reserved;
+};
+
+struct attach_link {
+	struct bpf_link *perf; /* NULL: a multi link */
+	int fd;
+};
+
+static int multi_create(int prog_fd, const struct attach_point *point, const uint64_t *semaphores,
+			const uint64_t *cookies)
+{
+	struct multi_attr attr = {
+		.prog_fd = (uint32_t)prog_fd,
+		.attach_type = UPROBE_MULTI_ATTACH_TYPE,
+		.path = (uintptr_t)point->path,
+		.offsets = (uintptr_t)point->offset,
+		.ref_ctr_offsets = (uintptr_t)semaphores,
+		.cookies = (uintptr_t)cookies,
+		.cnt = (uint32_t)point->offset_cnt,
+		.pid = (uint32_t)point->pid,
+	};
+	/* Without our padding: a kernel takes unknown bytes at the end for an error. */
+	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, offsetof(struct multi_attr, reserved));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int load_trial(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", insns, 2, &opts);
+}
+
+/*
+ * Two links that must fail, each in its way: "/" is not a file that can be probed
+ * (-EBADF once the kernel knows uprobe_multi at all), and the pid -1 is called
+ * invalid only by kernels that look up processes instead of threads.
+ */
+static bool multi_works(void)
+{
+	const uint64_t offset = 0;
+	struct attach_point point = {.path = "/", .offset = &offset, .offset_cnt = 1};
+	int prog_fd = load_trial();
+	int known, filters;
+
+	if (prog_fd < 0)
+		return false;
+	known = multi_create(prog_fd, &point, NULL, NULL);
+	point.pid = -1;
+	filters = multi_create(prog_fd, &point, NULL, NULL);
+	if (known >= 0)
+		close(known);
+	if (filters >= 0)
+		close(filters);
+	close(prog_fd);
+	return known == -EBADF && filters == -EINVAL;
+}
+
+enum attach_way attach_best_way(void)
+{
+	const char *wanted = getenv("SMAPTRACE_ATTACH");
+
+	if (wanted && strcmp(wanted, "perf") == 0)
+		return ATTACH_PERF;
+	return multi_works() ? ATTACH_MULTI : ATTACH_PERF;
+}
+
+int attach_prepare(struct bpf_program *prog, enum attach_way way)
+{
+	if (way != ATTACH_MULTI)
+		return 0;
+	return bpf_program__set_expected_attach_type(
+		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+}
+
+static int set_grow(struct attach_set *set, size_t more)
+{
+	struct attach_link *grown;
+
+	grown = realloc(set->link, (set->cnt + more) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	set->link = grown;
+	return 0;
+}
+
+static int add_multi(struct attach_set *set, int prog_fd, const struct attach_point *point)
+{
+	uint64_t *both = calloc(2 * point->offset_cnt, sizeof(*both));
+	uint64_t *semaphores = both, *cookies = both + point->offset_cnt;
+	int fd;
+
+	if (!both)
+		return -ENOMEM;
+	for (size_t i = 0; i < point->offset_cnt; i++) {
+		semaphores[i] = point->semaphore;
+		cookies[i] = point->cookie;
+	}
+	fd = multi_create(prog_fd, point, point->semaphore ? semaphores : NULL, cookies);
+	free(both);
+	if (fd < 0)
+		return fd;
+	set->link[set->cnt++] = (struct attach_link){.fd = fd};
+	return 0;
+}
+
+static void remove_from(struct attach_set *set, size_t first)
+{
+	while (set->cnt > first) {
+		struct attach_link *link = &set->link[--set->cnt];
+
+		if (link->perf)
+			bpf_link__destroy(link->perf);
+		else
+			close(link->fd);
+	}
+}
+
+static int add_perf(struct attach_set *set, const struct bpf_program *prog,
+		    const struct attach_point *point)
+{
+	size_t before = set->cnt;
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = point->semaphore,
+		    .bpf_cookie = point->cookie);
+
+	for (size_t i = 0; i < point->offset_cnt; i++) {
+		struct bpf_link *link;
+
+		errno = 0;
+		link = bpf_program__attach_uprobe_opts(prog, point->pid, point->path,
+						       point->offset[i], &opts);
+		if (!link) {
+			int err = errno ? -errno : -EINVAL;
+
+			remove_from(set, before);
+			return err;
+		}
+		set->link[set->cnt++] = (struct attach_link){.perf = link, .fd = -1};
+	}
+	return 0;
+}
+
+int attach_add(struct attach_set *set, const struct bpf_program *prog, enum attach_way way,
+	       const struct attach_point *point)
+{
+	int err;
+
+	if (!point->offset_cnt)
+		return 0;
+	err = set_grow(set, point->offset_cnt);
+	if (err)
+		return err;
+	if (way == ATTACH_MULTI)
+		return add_multi(set, bpf_program__fd(prog), point);
+	return add_perf(set, prog, point);
+}
+
+void attach_remove_all(struct attach_set *set)
+{
+	remove_from(set, 0);
+	free(set->link);
+	*set = (struct attach_set){0};
+}

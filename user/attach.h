@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.h - one BPF program on the sites of one probe, in one process.
+ *
+ * Two ways. A uprobe_multi link takes all sites at once and goes away fast; perf
+ * events work on every kernel, but closing each waits some 30 ms. A program has to
+ * be loaded for the way it will be attached, so the way is chosen first.
+ */
+#ifndef ATTACH_H
+#define ATTACH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct bpf_program;
+
+enum attach_way {
+	ATTACH_PERF,
+	ATTACH_MULTI,
+};
+
+/*
+ * The best way that this kernel has, found out by trying. Multi links count only where
+ * they filter by process: before Linux 6.10 they silently dropped the events of
+ * all threads but one. SMAPTRACE_ATTACH=perf in the environment forbids them.
+ */
+enum attach_way attach_best_way(void);
+
+/* Before the load. */
+int attach_prepare(struct bpf_program *prog, enum attach_way way);
+
+struct attach_point {
+	const char *path; /* the file, best as /proc/self/fd/N */
+	pid_t pid;
+	uint64_t cookie;
+	const uint64_t *offset; /* of each site in the file */
+	size_t offset_cnt;
+	uint64_t semaphore; /* its offset in the file; 0 = none */
+};
+
+/* Attached probes, to be detached together. Zero-initialised is empty. */
+struct attach_set {
+	struct attach_link *link;
+	size_t cnt;
+};
+
+/* 0 or -errno; then nothing of this point is attached. */
+int attach_add(struct attach_set *set, const struct bpf_program *prog, enum attach_way way,
+	       const struct attach_point *point);
+/* Returns when no program runs any more. The set is empty afterwards. */
+void attach_remove_all(struct attach_set *set);
+
+#endif
