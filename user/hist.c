@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hist.c - see hist.h. Model: an array of counts and a sum, nothing derived is
+ * kept, so that addition and subtraction are slot by slot and exact.
+ */
+#include "hist.h"
+
+#include <string.h>
+
+#define STARS_MAX 40
+#define LINE_MAX_COLUMNS 80
+
+const struct hist_info hist_info[ST_HIST_COUNT] = {
+#define HIST_INFO(name, unit, title) [ST_HIST_##name] = {#name, #unit, title},
+	ST_HISTS(HIST_INFO)
+#undef HIST_INFO
+};
+
+uint64_t hist_low(unsigned slot)
+{
+	return slot == 0 ? 0 : 1ULL << slot;
+}
+
+uint64_t hist_high(unsigned slot)
+{
+	return slot >= SMAP_HIST_SLOTS - 1 ? UINT64_MAX : (2ULL << slot) - 1;
+}
+
+void hist_add(struct hist *hist, uint64_t value)
+{
+	hist->slots[st_slot(value)]++;
+	hist->sum += value;
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		into->slots[i] += from->slots[i];
+	into->sum += from->sum;
+}
+
+static uint64_t less(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
+void hist_diff(struct hist *ret_diff, const struct hist *now, const struct hist *before)
+{
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		ret_diff->slots[i] = less(now->slots[i], before->slots[i]);
+	ret_diff->sum = less(now->sum, before->sum);
+}
+
+uint64_t hist_count(const struct hist *hist)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		count += hist->slots[i];
+	return count;
+}
+
+unsigned hist_used_slots(const struct hist *hist)
+{
+	unsigned used = SMAP_HIST_SLOTS;
+
+	while (used > 0 && hist->slots[used - 1] == 0)
+		used--;
+	return used;
+}
+
+uint64_t hist_percentile(const struct hist *hist, double percent)
+{
+	double want = (double)hist_count(hist) * percent / 100.0;
+	double seen = 0;
+	unsigned used = hist_used_slots(hist);
+
+	for (unsigned i = 0; i < used; i++) {
+		double here = (double)hist->slots[i];
+		double low = (double)hist_low(i);
+		double width = i == 0 ? 2.0 : low;
+
+		if (here > 0 && seen + here >= want) {
+			double part = (want - seen) / here * width;
+
+			return (uint64_t)(low + (part > 0 ? part : 0));
+		}
+		seen += here;
+	}
+	return 0;
+}
+
+static unsigned digits(uint64_t value)
+{
+	unsigned count = 1;
+
+	while (value >= 10) {
+		value /= 10;
+		count++;
+	}
+	return count;
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+/* Column widths of one printed histogram. */
+struct layout {
+	unsigned value, count, stars;
+	uint64_t most;
+};
+
+static struct layout layout_of(const struct hist *hist, unsigned used)
+{
+	struct layout l = {0};
+	unsigned taken;
+
+	for (unsigned i = 0; i < used; i++)
+		if (hist->slots[i] > l.most)
+			l.most = hist->slots[i];
+	/* The last slot has no upper end: its lower one decides. */
+	l.value = larger(10,
+			 digits(used < SMAP_HIST_SLOTS ? hist_high(used - 1) : hist_low(used - 1)));
+	l.count = larger(l.value > 10 ? 6 : 8, digits(l.most));
+	taken = 2 * l.value + 4 + 3 + l.count + 3;
+	l.stars = LINE_MAX_COLUMNS - taken < STARS_MAX ? LINE_MAX_COLUMNS - taken : STARS_MAX;
+	return l;
+}
+
+void hist_print(struct sink *sink, const struct hist *hist, const char *unit)
+{
+	unsigned used = hist_used_slots(hist), first = 0;
+	struct layout l;
+
+	if (used == 0)
+		return;
+	while (hist->slots[first] == 0)
+		first++;
+	l = layout_of(hist, used);
+	sink_printf(sink, "     %-*s : %-*s distribution\n", (int)(2 * l.value - 1), unit,
+		    (int)l.count, "count");
+	for (unsigned i = first; i < used; i++) {
+		unsigned stars = (unsigned)((double)hist->slots[i] / (double)l.most * l.stars);
+		char high[24] = "...";
+
+		if (i < SMAP_HIST_SLOTS - 1)
+			snprintf(high, sizeof(high), "%llu", (unsigned long long)hist_high(i));
+		sink_printf(sink, "%*llu -> %-*s : %-*llu |", (int)l.value,
+			    (unsigned long long)hist_low(i), (int)l.value, high, (int)l.count,
+			    (unsigned long long)hist->slots[i]);
+		sink_fill(sink, '*', stars);
+		sink_fill(sink, ' ', l.stars - stars);
+		sink_puts(sink, "|\n");
+	}
+}

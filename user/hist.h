@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hist.h - log2 histograms as bpf/smaptrace.h counts them: slot 0 holds 0 and 1, slot k
+ * holds [2^k, 2^(k+1)), the last slot everything above. Pure.
+ */
+#ifndef HIST_H
+#define HIST_H
+
+#include <stdint.h>
+#include "../bpf/smaptrace.h"
+#include "sink.h"
+
+struct hist {
+	uint64_t sum; /* of the values */
+	uint64_t slots[SMAP_HIST_SLOTS];
+};
+
+/* Name, unit and title of each histogram, by enum st_hist. */
+struct hist_info {
+	const char *name, *unit, *title;
+};
+extern const struct hist_info hist_info[ST_HIST_COUNT];
+
+uint64_t hist_low(unsigned slot);  /* smallest value of a slot */
+uint64_t hist_high(unsigned slot); /* largest; UINT64_MAX for the last */
+
+void hist_add(struct hist *hist, uint64_t value);
+void hist_merge(struct hist *into, const struct hist *from);
+/* now - before, slot by slot; what would be negative is 0. */
+void hist_diff(struct hist *ret_diff, const struct hist *now, const struct hist *before);
+uint64_t hist_count(const struct hist *hist);
+unsigned hist_used_slots(const struct hist *hist); /* 1 + the highest slot in use; 0 = empty */
+
+/*
+ * Estimate: the value below which `percent` of the values lie, taking the values of
+ * a slot as spread evenly. Off by at most a factor of two. 0 when empty.
+ */
+uint64_t hist_percentile(const struct hist *hist, double percent);
+
+/*
+ * As bcc prints them, "low -> high : count |****|", from the first to the last slot in
+ * use, within 80 columns; stars give way only to counts above ten digits.
+ */
+void hist_print(struct sink *sink, const struct hist *hist, const char *unit);
+
+#endif
