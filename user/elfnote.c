@@ -83,13 +83,16 @@ int elfnote_offset(const struct elfnote *note, uint64_t vaddr, uint64_t *ret_off
 	return -ENOENT;
 }
 
-int elfnote_vaddr(const struct elfnote *note, uint64_t offset, uint64_t *ret_vaddr)
+int elfnote_mapping_vaddr(const struct elfnote *note, uint64_t offset, uint64_t page_size,
+			  uint64_t *ret_vaddr)
 {
 	for (uint32_t i = 0; i < note->segment_cnt; i++) {
 		const struct elfnote_segment *seg = &note->segment[i];
+		uint64_t skew = seg->offset % page_size;
 
-		if (offset >= seg->offset && offset - seg->offset < seg->file_size) {
-			*ret_vaddr = offset - seg->offset + seg->vaddr;
+		if (seg->exec && offset >= seg->offset - skew &&
+		    offset - (seg->offset - skew) < seg->file_size + skew) {
+			*ret_vaddr = seg->vaddr - skew + (offset - (seg->offset - skew));
 			return 0;
 		}
 	}
@@ -226,6 +229,7 @@ static int parse_load(struct parse *parse, const GElf_Phdr *phdr)
 		.vaddr = phdr->p_vaddr,
 		.offset = phdr->p_offset,
 		.file_size = phdr->p_filesz,
+		.exec = phdr->p_flags & PF_X,
 	};
 	return 0;
 }
@@ -346,8 +350,8 @@ int elfnote_parse(int fd, struct elfnote *ret_note)
 	if (err)
 		return err;
 	err = parse_segments(&parse);
-	/* No section headers at all is legal: then there is the note and no site. */
-	if (!err && elf_getshdrstrndx(parse.elf, &strings) == 0 && strings)
+	/* The sites of others do not matter; without section headers there is only the note. */
+	if (!err && out.has_note && elf_getshdrstrndx(parse.elf, &strings) == 0 && strings)
 		err = parse_sections(&parse);
 	elf_end(parse.elf);
 	if (!err)

@@ -31,6 +31,7 @@ struct elfnote_segment {
 	uint64_t vaddr;
 	uint64_t offset;
 	uint64_t file_size;
+	uint64_t exec;
 };
 
 struct elfnote {
@@ -55,9 +56,15 @@ int elfnote_parse(int fd, struct elfnote *ret_note);
 /* Does the binary contain libsmap, with or without probes? Only the note decides. */
 bool elfnote_is_libsmap(const struct elfnote *note);
 
-/* The file offset behind a link-time address, and back. -ENOENT when no segment has it. */
+/* The file offset behind a link-time address. -ENOENT when no segment has it. */
 int elfnote_offset(const struct elfnote *note, uint64_t vaddr, uint64_t *ret_offset);
-int elfnote_vaddr(const struct elfnote *note, uint64_t offset, uint64_t *ret_vaddr);
+
+/*
+ * The link-time address of the first byte of an executable mapping that begins at this
+ * file offset. Mappings begin at pages, segments need not. -ENOENT.
+ */
+int elfnote_mapping_vaddr(const struct elfnote *note, uint64_t offset, uint64_t page_size,
+			  uint64_t *ret_vaddr);
 
 /* Value of a dynamic symbol; defined = false asks only for an undefined reference. -ENOENT. */
 int elfnote_symbol(int fd, const char *name, bool defined, uint64_t *ret_vaddr);
