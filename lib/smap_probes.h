@@ -47,4 +47,43 @@ enum smap_probe {
 		SMAP_PROBE_COUNT
 };
 
+/*
+ * The library's side: how a probe is tested for listeners and fired. `smap_miss`
+ * and `smap_miss_batch` have neighbouring semaphores, so that one comparison
+ * on the miss path asks for both.
+ */
+#ifdef SMAP_INTERNAL_H
+#ifdef SMAP_NO_PROBES
+
+#define smap_listening(probe) false
+#define smap_listening_miss() false
+#define smap_fire(probe, ...) ((void)0)
+
+#else
+
+#define SMAP_PROBE_DECLARE(probe, count, ...)                                                      \
+	extern volatile uint16_t smap_##probe##_semaphore SMAP_HIDDEN;                             \
+	void smap_probe_##probe(SMAP_PROBE_PARAMS_##count) SMAP_HIDDEN;
+#define SMAP_PROBE_PARAMS_1 uint64_t
+#define SMAP_PROBE_PARAMS_2 SMAP_PROBE_PARAMS_1, uint64_t
+#define SMAP_PROBE_PARAMS_3 SMAP_PROBE_PARAMS_2, uint64_t
+#define SMAP_PROBE_PARAMS_4 SMAP_PROBE_PARAMS_3, uint64_t
+#define SMAP_PROBE_PARAMS_5 SMAP_PROBE_PARAMS_4, uint64_t
+#define SMAP_PROBE_PARAMS_6 SMAP_PROBE_PARAMS_5, uint64_t
+SMAP_PROBES(SMAP_PROBE_DECLARE)
+#undef SMAP_PROBE_DECLARE
+
+extern volatile uint32_t smap_miss_listeners SMAP_HIDDEN; /* both semaphores as one word */
+
+#define smap_listening(probe) smap_unlikely(smap_##probe##_semaphore != 0)
+#define smap_listening_miss() smap_unlikely(smap_miss_listeners != 0)
+#define smap_fire(probe, ...)                                                                      \
+	do {                                                                                       \
+		if (smap_listening(probe))                                                         \
+			smap_probe_##probe(__VA_ARGS__);                                           \
+	} while (0)
+
+#endif
+#endif
+
 #endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap.c - the operations: Load, Store, Swap, LoadOrStore.
+ *
+ * Each operation tries read without a lock, inside a read section, and goes on
+ * under the mutex if it has to, where it looks at read again first: a promotion may
+ * have come in between (R5). What each does on which path is Go 1.23's table, see
+ * docs/design.md. The lock-free part ends in one of
+ *
+ *	a value, or absent for certain;
+ *	not known: the cell says EXPUNGED, or the key is not in read and dirty has
+ *	new keys: ask under the mutex.
+ *
+ * A cell that says MOVED sends the reader to the table's successor (follow()).
+ *
+ * Where an operation takes effect (G1): at its access to the cell; for an absent key,
+ * at its load of read, or at the dirty lookup under mu.
+ */
+#include "smap_op.h"
+
+/* --- Load ------------------------------------------------------------------------ */
+
+static bool load_slow(struct smap *map, const struct smap_key *key, void **ret_value)
+{
+	struct smap_hold hold;
+	struct place place;
+	uintptr_t value;
+	bool amended;
+
+	smap_lock(map, &hold);
+	place = find_locked(map, key, &amended);
+	value = place.cell ? load_cell(place.cell) : SMAP_NIL;
+	if (!place.in_read && amended)
+		unlock_missed(map, &hold, key->hash);
+	else
+		smap_unlock(map);
+	if (!smap_is_value(value))
+		return false;
+	*ret_value = (void *)value;
+	return true;
+}
+
+SMAP_INLINE bool load_common(struct smap *map, const struct smap_key *key, const bool is_u64,
+			     void **ret_value)
+{
+	struct smap_table *table;
+	uintptr_t value = SMAP_NIL;
+	bool amended = false, found;
+	uint64_t seq;
+	struct smap_thread *self = smap_enter(&seq);
+
+	if (smap_likely(find_read(map, key, is_u64, &value, &amended, &table) != NULL)) {
+		found = smap_is_value(value);
+		if (smap_likely(found))
+			*ret_value = (void *)value;
+	} else {
+		found = amended && load_slow(map, key, ret_value);
+	}
+	smap_exit(self, seq);
+	return found;
+}
+
+SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
+{
+	struct smap_key k;
+
+	return key_bytes(map, key, len, &k) && load_common(map, &k, false, ret_value);
+}
+
+SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
+{
+	struct smap_key k;
+
+	return key_u64(map, key, &k) && load_common(map, &k, true, ret_value);
+}
+
+SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n,
+				      void **ret_values)
+{
+	struct smap_thread *self;
+	size_t found = 0;
+	uint64_t seq;
+
+	self = smap_enter(&seq);
+	for (size_t i = 0; i < n; i++) {
+		ret_values[i] = NULL;
+		found += smap_load_u64(map, keys[i], &ret_values[i]);
+	}
+	smap_exit(self, seq);
+	return found;
+}
+
+/* --- Store, Swap, LoadOrStore ------------------------------------------------------ */
+
+/* What put() does with a value that is there. */
+enum put_mode { PUT_SWAP, PUT_IF_ABSENT };
+
+/*
+ * Put value into the cell that held *old: true, with *old the value before (NIL if absent).
+ * False when the cell became EXPUNGED or MOVED: start again.
+ */
+SMAP_INLINE bool put_cell(smap_cell *cell, uintptr_t *old, void *value, enum put_mode mode)
+{
+	for (;;) {
+		if (*old == SMAP_EXPUNGED || *old == SMAP_MOVED)
+			return false;
+		if (*old != SMAP_NIL && mode == PUT_IF_ABSENT)
+			return true;
+		/* Release: publishes what the value points at (G2). Acquire: the value that
+		 * comes out was published likewise. Pairs with load_cell(). */
+		if (atomic_compare_exchange_weak_explicit(cell, old, (uintptr_t)value,
+							  memory_order_acq_rel,
+							  memory_order_acquire))
+			return true;
+	}
+}
+
+/* 0 with *old, or -ENOMEM. */
+static int put_slow(struct smap *map, const struct smap_key *key, void *value, enum put_mode mode,
+		    uintptr_t *old)
+{
+	struct smap_hold hold;
+	struct place place;
+	bool amended;
+	int err = 0;
+
+	smap_lock(map, &hold);
+	place = find_locked(map, key, &amended);
+	if (!place.cell) {
+		*old = SMAP_NIL;
+		err = smap_insert_locked(map, key, value);
+		smap_unlock(map);
+		return err;
+	}
+	*old = load_cell(place.cell);
+	if (*old == SMAP_EXPUNGED) {
+		smap_unexpunge_locked(map, place.index, key);
+		smap_refresh_locked(map);
+		*old = SMAP_NIL;
+	}
+	/* Under mu a cell of the current table becomes neither EXPUNGED nor MOVED (V5). */
+	(void)put_cell(place.cell, old, value, mode);
+	if (!place.in_read && mode == PUT_IF_ABSENT)
+		unlock_missed(map, &hold, key->hash);
+	else
+		smap_unlock(map);
+	return 0;
+}
+
+/* 1 and *ret_old when there was a value, 0 when there was none, -EINVAL, -ENOMEM. */
+SMAP_INLINE int put_common(struct smap *map, const struct smap_key *key, const bool is_u64,
+			   void *value, enum put_mode mode, void **ret_old)
+{
+	uintptr_t old = SMAP_NIL;
+	struct smap_table *table;
+	struct smap_thread *self;
+	bool amended, stored;
+	smap_cell *cell;
+	uint64_t seq;
+	int err;
+
+	if (smap_unlikely(!value))
+		return -EINVAL;
+	self = smap_enter(&seq);
+	err = retire_begin(map, self, false);
+	if (smap_unlikely(err)) {
+		smap_exit(self, seq);
+		return err;
+	}
+	do {
+		cell = find_read(map, key, is_u64, &old, &amended, &table);
+		stored = cell && put_cell(cell, &old, value, mode);
+	} while (cell && !stored && old == SMAP_MOVED);
+	if (!stored)
+		err = put_slow(map, key, value, mode, &old);
+	stored = !err && (mode == PUT_SWAP || old == SMAP_NIL);
+	if (stored)
+		count_store(map, self, old);
+	retire_commit(map, self, stored && old != (uintptr_t)value ? old : SMAP_NIL);
+	smap_exit(self, seq);
+	if (err)
+		return err;
+	*ret_old = (void *)old;
+	return old != SMAP_NIL;
+}
+
+SMAP_PUBLIC int smap_swap(struct smap *map, const void *key, size_t len, void *value,
+			  void **ret_previous)
+{
+	struct smap_key k;
+	void *old = NULL;
+	int ret;
+
+	if (!key_bytes(map, key, len, &k))
+		return -EINVAL;
+	ret = put_common(map, &k, false, value, PUT_SWAP, &old);
+	if (ret >= 0 && ret_previous)
+		*ret_previous = old;
+	return ret;
+}
+
+SMAP_PUBLIC int smap_swap_u64(struct smap *map, uint64_t key, void *value, void **ret_previous)
+{
+	struct smap_key k;
+	void *old = NULL;
+	int ret;
+
+	if (!key_u64(map, key, &k))
+		return -EINVAL;
+	ret = put_common(map, &k, true, value, PUT_SWAP, &old);
+	if (ret >= 0 && ret_previous)
+		*ret_previous = old;
+	return ret;
+}
+
+SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *value)
+{
+	int ret = smap_swap(map, key, len, value, NULL);
+
+	return ret < 0 ? ret : 0;
+}
+
+SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
+{
+	int ret = smap_swap_u64(map, key, value, NULL);
+
+	return ret < 0 ? ret : 0;
+}
+
+SMAP_PUBLIC int smap_load_or_store(struct smap *map, const void *key, size_t len, void *value,
+				   void **ret_actual)
+{
+	struct smap_key k;
+	void *old = NULL;
+	int ret;
+
+	if (!key_bytes(map, key, len, &k))
+		return -EINVAL;
+	ret = put_common(map, &k, false, value, PUT_IF_ABSENT, &old);
+	if (ret >= 0 && ret_actual)
+		*ret_actual = ret ? old : value;
+	return ret;
+}
+
+SMAP_PUBLIC int smap_load_or_store_u64(struct smap *map, uint64_t key, void *value,
+				       void **ret_actual)
+{
+	struct smap_key k;
+	void *old = NULL;
+	int ret;
+
+	if (!key_u64(map, key, &k))
+		return -EINVAL;
+	ret = put_common(map, &k, true, value, PUT_IF_ABSENT, &old);
+	if (ret >= 0 && ret_actual)
+		*ret_actual = ret ? old : value;
+	return ret;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_internal.h - the private structures.
+ *
+ *	struct smap                    struct smap_view (immutable once published)
+ *	+-------------+               +--------------------------------------+
+ *	| state       |    +--------->| slots, groups, len, table            |
+ *	| read ------------+ |amended | ctrl: 1 byte a slot, groups of 16    |
+ *	| dirty ------------------+   +------|-------------------------------+
+ *	| mu, table --------+  |  +-->| the same with dirty's bytes          |
+ *	+-------------+     |  |      +------|-------------------------------+
+ *	                    |  |             v  index = index
+ *	  struct smap_table |  +---   +--------------------------------------+
+ *	  (one, shared by   +-------->| slots: {key, cell} {key, cell} ...   |
+ *	   both views)                +--------------------------------------+
+ *
+ * A view is a set of slot numbers, written as control bytes; both views lie over
+ * ONE array of slots. So an entry that is in both has one cell, whatever a
+ * reader does to the cell through read is at once true in dirty, promotion is
+ * one pointer store, and a rebuild copies one byte a slot. (Go shares entries
+ * between two hash tables by a pointer each; the pointer costs a cache miss on
+ * every hit, and the rebuild an insertion per entry.)
+ *
+ * Control byte: 0..127 = seven bits of the hash, the slot is listed; EMPTY = ends
+ * a probe; DELETED = free for a new key; LIMBO = not listed, but an older view
+ * that a reader may still hold lists it: not to be used before its grace period.
+ *
+ * Cell: a value, or NIL (deleted), EXPUNGED (deleted, not in dirty), MOVED (this
+ * table is closed; look in table->next).
+ *
+ * Invariants, checked by tests against a model of Go's map; I1..I8 as in Go:
+ * V1 read is stored only under mu; a published view is never written again.
+ * V2 read and dirty, when both list something, lie over map->table.
+ * V3 A slot listed in any view that a reader can hold keeps its key.
+ * V4 A group that has no EMPTY never gets one again (within a table), so a
+ *    probe sequence that reached a slot once will always reach it.
+ * V5 NIL <-> EXPUNGED and anything -> MOVED happen only under mu. Cells of the
+ *    current table are never MOVED while mu is free.
+ * V6 If a listed cell is NIL, its group's bit in table->deleted is set, or will be
+ *    before the operation that made it NIL returns.
+ */
+#ifndef SMAP_INTERNAL_H
+#define SMAP_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SMAP_SHARED _Atomic
+#include "smap.h"
+
+#define SMAP_HIDDEN __attribute__((visibility("hidden")))
+#define SMAP_PUBLIC __attribute__((visibility("default")))
+#define SMAP_INLINE static inline __attribute__((always_inline))
+#define smap_likely(x) __builtin_expect(!!(x), 1)
+#define smap_unlikely(x) __builtin_expect(!!(x), 0)
+#define SMAP_STRINGIFY_(x) #x
+#define SMAP_STRINGIFY(x) SMAP_STRINGIFY_(x)
+#define SMAP_CACHE_LINE 64
+
+#include "smap_probes.h"
+#include "smap_smr.h"
+
+#define SMAP_GROUP 16			   /* slots that one SSE2 comparison covers */
+#define SMAP_MIN_GROUPS 1		   /* smallest table: 14 entries */
+#define SMAP_LOAD(slots) ((slots) / 8 * 7) /* fullest table: 7/8; 14 of a group of 16 */
+
+enum smap_ctrl {
+	SMAP_CTRL_EMPTY = 0x80,
+	SMAP_CTRL_DELETED = 0xfe,
+	SMAP_CTRL_LIMBO = 0xff,
+};
+
+/* Cells hold values as they come, so the marks are addresses that only we own. */
+extern const char smap_marks[2] SMAP_HIDDEN;
+#define SMAP_NIL ((uintptr_t)0)
+#define SMAP_EXPUNGED ((uintptr_t)&smap_marks[0])
+#define SMAP_MOVED ((uintptr_t)&smap_marks[1])
+
+typedef _Atomic(uintptr_t) smap_cell;
+
+struct smap_slot_u64 {
+	uint64_t key;
+	smap_cell cell;
+};
+
+/* Keys of up to 16 bytes stand in the slot, padded with zeros; longer ones behind a pointer. */
+#define SMAP_INLINE_KEY 16
+struct smap_slot_bytes {
+	uint64_t word[2]; /* the key; or its address and its hash */
+	uint64_t len;
+	smap_cell cell;
+};
+
+_Static_assert(sizeof(struct smap_slot_u64) == 16, "two words a slot");
+_Static_assert(sizeof(struct smap_slot_bytes) == 32, "half a cache line a slot");
+
+struct smap_table;
+
+struct smap_view {
+	void *slots;	 /* = table->slots: a hit needs no load from the table */
+	uint32_t groups; /* = table->groups */
+	uint32_t reserved;
+	size_t len; /* slots listed, deleted ones included: Go's len(m) */
+	struct smap_table *table;
+	struct smap_node node;
+	uint8_t ctrl[] __attribute__((aligned(SMAP_CACHE_LINE)));
+};
+
+struct smap_table {
+	/*
+	 * Where the cells went when this table was closed: set once, before the first
+	 * cell becomes MOVED. Written under mu; read by whoever meets MOVED.
+	 */
+	_Atomic(struct smap_view *) next;
+	_Atomic(uint64_t) *deleted; /* a bit per group: may hold NIL cells (V6) */
+	size_t growth_left;	    /* EMPTY slots that may still be taken; under mu */
+	uint64_t limbo_ticket;	    /* grace period after which LIMBO may become DELETED; or ... */
+#define SMAP_NO_TICKET UINT64_MAX   /* ... not drawn: read still lists some of them */
+	bool has_limbo;
+	bool long_keys; /* some key stands behind a pointer */
+	uint32_t groups;
+	size_t bytes;
+
+	/* For the end: what to free with the slots, see smap_table_free(). */
+	struct smap_node node;
+	struct smap_view *dead; /* its LIMBO slots (or all, if free_all) own keys to free */
+	struct smap_view *read; /* the published view that goes with the table */
+	uintptr_t *values;	/* values to free, from Clear */
+	size_t value_count;
+	bool free_all;
+
+	void *slots;
+};
+
+struct smap {
+	struct smap_state state; /* first: the address of a map is the address of its state */
+
+	/* Read by every operation, written by promotions: its own cache line. */
+	_Alignas(SMAP_CACHE_LINE) _Atomic(uintptr_t) read; /* struct smap_view * | AMENDED */
+	uint64_t seed;
+	uint64_t multiplier;
+	void (*value_free)(void *value, void *ctx);
+	void *ctx;
+	bool is_u64;
+
+	/* Under mu. */
+	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
+	struct smap_view *dirty;
+	struct smap_table *table; /* of dirty, or of read when there is no dirty */
+	size_t dirty_only;	  /* entries listed in dirty and not in read */
+
+	struct smap *next_map, *prev_map; /* under the registry's lock */
+
+	/* Owned by the reclaimer (smap_smr.c), under its lock. */
+	struct smap_accounts accounts;
+	struct smap_node node;	   /* for smap_destroy */
+	_Atomic(bool) *destroyed;  /* told when everything is freed; may be NULL */
+	_Atomic(bool) has_pending; /* state.pending is not empty; written under mu */
+
+	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_STRIPES];
+};
+
+_Static_assert(offsetof(struct smap, state) == 0,
+	       "probes and the registry pass the state's address");
+
+#define SMAP_AMENDED ((uintptr_t)1)
+
+struct smap_key {
+	uint64_t hash;
+	uint64_t word[2]; /* as in a slot; for u64 keys word[0] is the key */
+	uint64_t len;
+	const void *bytes; /* of a key longer than SMAP_INLINE_KEY */
+};
+
+#define SMAP_NOT_FOUND ((size_t)-1)
+
+/* smap_view.c */
+extern struct smap_view *const smap_empty_view SMAP_HIDDEN;
+struct smap_view *smap_view_alloc(struct smap_table *table) SMAP_HIDDEN;
+struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
+void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
+size_t smap_view_bytes(const struct smap_view *view) SMAP_HIDDEN;
+size_t smap_view_take(struct smap_view *view, uint64_t hash) SMAP_HIDDEN;
+void smap_view_drop(struct smap_view *view, size_t index) SMAP_HIDDEN;
+void smap_view_recycle(const struct smap *map, struct smap_view *view) SMAP_HIDDEN;
+void smap_slot_free_key(const struct smap *map, struct smap_table *table, size_t index) SMAP_HIDDEN;
+int smap_slot_copy_key(const struct smap_key *key, void **ret_copy) SMAP_HIDDEN;
+void smap_slot_set_key(const struct smap *map, struct smap_table *table, size_t index,
+		       const struct smap_key *key, void *copy) SMAP_HIDDEN;
+void smap_slot_key(const struct smap *map, const struct smap_table *table, size_t index,
+		   struct smap_key *ret_key) SMAP_HIDDEN;
+
+/* smap_dirty.c and smap_move.c: all with mu held */
+void smap_promote_locked(struct smap *map, enum smap_reason reason) SMAP_HIDDEN;
+void smap_miss_locked(struct smap *map) SMAP_HIDDEN;
+int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value) SMAP_HIDDEN;
+void smap_unexpunge_locked(struct smap *map, size_t index, const struct smap_key *key) SMAP_HIDDEN;
+void smap_refresh_locked(struct smap *map) SMAP_HIDDEN;
+
+/* smap_move.c: another table for the same entries */
+struct smap_move {
+	struct smap_table *table, *old;
+	struct smap_view *read, *dirty;
+};
+int smap_move_prepare(struct smap *map, struct smap_move *ret_move) SMAP_HIDDEN;
+void smap_move_build(struct smap *map, struct smap_move *move) SMAP_HIDDEN;
+void smap_move_finish(struct smap *map, struct smap_move *move) SMAP_HIDDEN;
+int smap_clear_locked(struct smap *map, size_t *ret_deleted) SMAP_HIDDEN;
+
+/* smap_lock.c: the mutex, and what a miss tells those who listen */
+struct smap_hold {
+	uint64_t wait_ns;
+	uint64_t start_ns; /* 0 = nobody listens to misses */
+};
+void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
+void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t hash,
+		      bool promoted) SMAP_HIDDEN;
+void smap_flush_batch_locked(struct smap *map) SMAP_HIDDEN;
+bool smap_flush_stale_batches(bool all) SMAP_HIDDEN;
+uint64_t smap_now_ns(void) SMAP_HIDDEN;
+
+/* smap_policy.c */
+uint64_t smap_policy_threshold(const struct smap *map) SMAP_HIDDEN;
+
+/* smap_registry.c */
+void smap_registry_add(struct smap *map) SMAP_HIDDEN;
+void smap_registry_remove(struct smap *map) SMAP_HIDDEN;
+bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx) SMAP_HIDDEN;
+
+SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
+{
+	hold->wait_ns = 0;
+	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
+		smap_lock_contended(map, hold);
+	hold->start_ns = 0;
+	if (smap_listening_miss())
+		hold->start_ns = smap_now_ns();
+}
+
+SMAP_INLINE void smap_unlock(struct smap *map)
+{
+	pthread_mutex_unlock(&map->mu);
+}
+
+SMAP_INLINE struct smap_view *smap_read_view(uintptr_t read)
+{
+	return (struct smap_view *)(read & ~SMAP_AMENDED);
+}
+
+SMAP_INLINE bool smap_is_value(uintptr_t cell)
+{
+	return cell != SMAP_NIL && cell - SMAP_EXPUNGED >= sizeof(smap_marks);
+}
+
+SMAP_INLINE smap_cell *smap_slot_cell(const struct smap *map, void *slots, size_t index)
+{
+	return map->is_u64 ? &((struct smap_slot_u64 *)slots)[index].cell
+			   : &((struct smap_slot_bytes *)slots)[index].cell;
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_life.c - creating, inspecting and destroying maps.
+ *
+ * A map's memory goes the way of everything else that readers may hold: destroy
+ * hands the map itself to reclamation, after all that its threads retired before
+ * (S3), and waits for it unless it is inside a read section.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "smap_internal.h"
+#include "smap_view.h"
+
+#define OPTIONS_MIN_SIZE offsetof(struct smap_options, key_kind)
+#define KNOWN_FLAGS SMAP_OPTIONS_TUNED
+
+/* What the caller gave, as far as the caller's struct goes; zero beyond. */
+static int read_options(struct smap_options *to, const struct smap_options *from)
+{
+	*to = (struct smap_options){.size = sizeof(*to)};
+	if (!from)
+		return 0;
+	if (from->size < OPTIONS_MIN_SIZE)
+		return -EINVAL;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	/* A caller from the future may have set what we do not know. */
+	for (size_t i = sizeof(*to); i < from->size; i++)
+		if (((const char *)from)[i])
+			return -EINVAL;
+	if (to->key_kind > SMAP_KEY_U64 || to->policy >= SMAP_POLICY_COUNT ||
+	    (to->flags & ~KNOWN_FLAGS) ||
+	    (to->miss_counter_bits && to->miss_counter_bits != 16 && to->miss_counter_bits != 64))
+		return -EINVAL;
+	return 0;
+}
+
+static void random_seed(struct smap *map)
+{
+	uint64_t words[2];
+
+	if (getrandom(words, sizeof(words), GRND_NONBLOCK) != (ssize_t)sizeof(words)) {
+		words[0] = smap_now_ns() * 0x9e3779b97f4a7c15ULL; /* early boot: better than none */
+		words[1] = (uintptr_t)map * 0xd6e8feb86659fd93ULL + words[0];
+	}
+	map->seed = words[0];
+	map->multiplier = words[1] | 1;
+	/* A multiplier with few bits would spread badly. */
+	if (__builtin_popcountll(map->multiplier) < 16)
+		map->multiplier ^= 0x9e3779b97f4a7c14ULL;
+}
+
+static void init_state(struct smap *map, const struct smap_options *opts)
+{
+	struct smap_state *state = &map->state;
+
+	state->magic = SMAP_STATE_MAGIC;
+	state->abi = SMAP_ABI_VERSION;
+	state->size = sizeof(*state);
+	state->self = (uintptr_t)map;
+	strncpy(state->name, opts->name ? opts->name : "smap", sizeof(state->name) - 1);
+	state->key_kind = opts->key_kind;
+	state->policy = opts->policy;
+	state->policy_arg = opts->policy_arg;
+	state->initial_dirty = opts->initial_dirty;
+	state->miss_counter_bits = opts->miss_counter_bits ? opts->miss_counter_bits : 64;
+	state->flags = opts->flags;
+	state->created_ns = smap_now_ns();
+	state->stripes = (uintptr_t)map->stripes;
+	state->stripe_count = SMAP_STRIPES;
+	state->stripe_size = sizeof(struct smap_stripe);
+}
+
+SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *opts)
+{
+	struct smap_options o;
+	struct smap *map;
+	int err;
+
+	err = read_options(&o, opts);
+	if (err)
+		return err;
+	map = aligned_alloc(_Alignof(struct smap), sizeof(*map));
+	if (!map)
+		return -ENOMEM;
+	err = smap_smr_start();
+	if (err) {
+		free(map);
+		return err;
+	}
+	memset(map, 0, sizeof(*map));
+	pthread_mutex_init(&map->mu, NULL);
+	map->value_free = o.value_free;
+	map->ctx = o.ctx;
+	map->is_u64 = o.key_kind == SMAP_KEY_U64;
+	/* relaxed: nobody else knows the map yet */
+	atomic_store_explicit(&map->read, (uintptr_t)smap_empty_view, memory_order_relaxed);
+	random_seed(map);
+	init_state(map, &o);
+	smap_refresh_locked(map);
+
+	pthread_mutex_lock(&map->mu);
+	smap_registry_add(map);
+	smap_fire(map_create, (uintptr_t)map, (uintptr_t)map->state.name);
+	pthread_mutex_unlock(&map->mu);
+	*ret_map = map;
+	return 0;
+}
+
+/* Give the values that are still present to value_free. */
+static void free_values(struct smap *map, const struct smap_view *view)
+{
+	for (size_t i = 0; i < (size_t)view->groups * SMAP_GROUP; i++) {
+		uintptr_t value;
+
+		if (!smap_is_listed(view->ctrl[i]))
+			continue;
+		/* relaxed: nobody uses the map any more, by contract */
+		value = atomic_load_explicit(smap_slot_cell(map, view->slots, i),
+					     memory_order_relaxed);
+		if (smap_is_value(value))
+			map->value_free((void *)value, map->ctx);
+	}
+}
+
+/* By the reclaimer, when no reader can hold anything of the map. */
+static void map_free(struct smap *map, struct smap_node *node)
+{
+	/* relaxed: nobody uses the map any more */
+	struct smap_view *read =
+		smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+	struct smap_view *view = map->dirty ? map->dirty : read;
+	_Atomic(bool) *destroyed = map->destroyed;
+
+	(void)node;
+	pthread_mutex_lock(&map->mu);
+	smap_flush_batch_locked(map);
+	smap_fire(map_destroy, (uintptr_t)map);
+	pthread_mutex_unlock(&map->mu);
+	smap_registry_remove(map);
+	if (map->value_free && map->table)
+		free_values(map, view);
+	if (map->table) {
+		map->table->read = read;
+		map->table->dead = view;
+		map->table->free_all = true;
+		smap_table_free(map, map->table);
+	}
+	pthread_mutex_destroy(&map->mu);
+	map->state.magic = 0;
+	free(map);
+	if (destroyed)
+		/* Release: pairs with the acquire in smap_wait_for(). */
+		atomic_store_explicit(destroyed, true, memory_order_release);
+}
+
+SMAP_PUBLIC void smap_destroy(struct smap *map)
+{
+	bool wait = !smap_cannot_wait();
+	_Atomic(bool) destroyed;
+
+	if (!map)
+		return;
+	atomic_init(&destroyed, false);
+	map->destroyed = wait ? &destroyed : NULL;
+	map->node = (struct smap_node){.free = map_free, .map = map};
+	smap_retire_node(&map->node);
+	if (wait)
+		smap_wait_for(&destroyed);
+}
+
+SMAP_PUBLIC size_t smap_len(struct smap *map)
+{
+	uint64_t inserts = 0, deletes = 0;
+
+	for (unsigned i = 0; i < SMAP_STRIPES; i++) {
+		/* relaxed: counters; exact when quiet, and never negative: deletes are read first */
+		deletes += atomic_load_explicit(&map->stripes[i].deletes, memory_order_relaxed);
+	}
+	for (unsigned i = 0; i < SMAP_STRIPES; i++)
+		/* relaxed: counters, as above */
+		inserts += atomic_load_explicit(&map->stripes[i].inserts, memory_order_relaxed);
+	return inserts > deletes ? inserts - deletes : 0;
+}
+
+SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
+{
+	pthread_mutex_lock(&map->mu);
+	*ret_state = map->state;
+	pthread_mutex_unlock(&map->mu);
+}

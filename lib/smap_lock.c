@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_lock.c - waiting for the mutex, and what a miss tells those who listen.
+ *
+ * Misses are gathered per map in state.pending and fired 64 at a time: a probe
+ * hit costs ten misses. The batch is exact: it counts each miss once, and is
+ * fired when it is full, older than 50 ms (by the next miss, or by the
+ * reclaimer thread when none comes), at a promotion, at the end of the map and
+ * at exit(). When nobody listens any more it is dropped by the same thread.
+ */
+#include <time.h>
+
+#include "smap_internal.h"
+
+uint64_t smap_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* trylock has failed: wait, and say for how long. */
+void smap_lock_contended(struct smap *map, struct smap_hold *hold)
+{
+	uint64_t start = smap_now_ns();
+
+	pthread_mutex_lock(&map->mu);
+	hold->wait_ns = smap_now_ns() - start;
+	map->state.lock_waits++;
+	map->state.lock_wait_ns += hold->wait_ns;
+	smap_fire(lock_wait, (uintptr_t)map, hold->wait_ns);
+}
+
+/* Slot of a base-2 histogram, as smap_state.h defines it. */
+static unsigned hist_slot(uint64_t value)
+{
+	unsigned slot = value ? 63 - (unsigned)__builtin_clzll(value) : 0;
+
+	return slot < SMAP_HIST_SLOTS ? slot : SMAP_HIST_SLOTS - 1;
+}
+
+static void set_pending(struct smap *map, bool pending)
+{
+	/* relaxed: written under mu; a stale look costs the keeper one round */
+	atomic_store_explicit(&map->has_pending, pending, memory_order_relaxed);
+}
+
+void smap_flush_batch_locked(struct smap *map)
+{
+	struct smap_batch *batch = &map->state.pending;
+
+	if (!batch->count)
+		return;
+	smap_fire(miss_batch, (uintptr_t)map, (uintptr_t)batch);
+	*batch = (struct smap_batch){0};
+	set_pending(map, false);
+}
+
+static void batch_add(struct smap *map, const struct smap_hold *hold, uint64_t now)
+{
+	struct smap_batch *batch = &map->state.pending;
+	uint64_t held = now - hold->start_ns;
+
+	if (!batch->count) {
+		batch->first_ns = now;
+		set_pending(map, true);
+		smap_wake_keeper();
+	}
+	batch->misses_total = map->state.counters.misses;
+	batch->wait_sum_ns += hold->wait_ns;
+	batch->hold_sum_ns += held;
+	batch->wait_hist[hist_slot(hold->wait_ns)]++;
+	batch->hold_hist[hist_slot(held)]++;
+	batch->count++;
+}
+
+/* The last thing before the unlock of an operation that missed while somebody listened. */
+void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t hash, bool promoted)
+{
+	const struct smap_batch *batch = &map->state.pending;
+	uint64_t now;
+
+	smap_fire(miss, (uintptr_t)map, hash, map->state.miss_count, map->state.threshold,
+		  map->state.dirty_len, hold->wait_ns);
+	if (!smap_listening(miss_batch))
+		return;
+	now = smap_now_ns();
+	batch_add(map, hold, now);
+	if (promoted || batch->count >= SMAP_BATCH_MISSES ||
+	    now - batch->first_ns >= SMAP_BATCH_AGE_NS)
+		smap_flush_batch_locked(map);
+}
+
+static bool flush_stale(struct smap *map, void *ctx)
+{
+	const bool *all = ctx;
+	uint64_t age;
+
+	/* relaxed: re-checked under mu by the flush */
+	if (!atomic_load_explicit(&map->has_pending, memory_order_relaxed))
+		return false;
+	if (pthread_mutex_trylock(&map->mu) != 0)
+		return true; /* in use: the next miss or the next round will do it */
+	age = smap_now_ns() - map->state.pending.first_ns;
+	if (*all || age >= SMAP_BATCH_AGE_NS || !smap_listening(miss_batch))
+		smap_flush_batch_locked(map);
+	pthread_mutex_unlock(&map->mu);
+	return true;
+}
+
+/* Fire batches that are old (or all of them). True if there was any. */
+bool smap_flush_stale_batches(bool all)
+{
+	return smap_registry_any(flush_stale, &all);
+}

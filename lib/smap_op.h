@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_op.h - the pieces that all operations are made of: keys, the lock-free look
+ * at read, the look under the mutex, counting, retiring. See smap.c for the model.
+ */
+#ifndef SMAP_OP_H
+#define SMAP_OP_H
+
+#include <errno.h>
+
+#include "smap_internal.h"
+#include "smap_view.h"
+
+/* --- keys ----------------------------------------------------------------- */
+
+SMAP_INLINE bool key_u64(const struct smap *map, uint64_t value, struct smap_key *ret_key)
+{
+	ret_key->hash = smap_hash_u64(map, value);
+	ret_key->word[0] = value;
+	ret_key->len = 0; /* nothing behind a pointer */
+	return smap_likely(map->is_u64);
+}
+
+/* Up to 16 bytes as two words, padded with zeros, without reading past the end. */
+SMAP_INLINE void load_words(const uint8_t *bytes, size_t len, uint64_t word[2])
+{
+	word[0] = word[1] = 0;
+	if (len >= 8) {
+		memcpy(&word[0], bytes, 8);
+		if (len == 16) {
+			memcpy(&word[1], bytes + 8, 8);
+		} else if (len > 8) {
+			memcpy(&word[1], bytes + len - 8, 8);
+			word[1] >>= 8 * (16 - len);
+		}
+	} else {
+		memcpy(&word[0], bytes, len);
+	}
+}
+
+SMAP_INLINE bool key_bytes(const struct smap *map, const void *bytes, size_t len,
+			   struct smap_key *ret_key)
+{
+	if (smap_unlikely(map->is_u64 || len > SMAP_KEY_MAX || (!bytes && len)))
+		return false;
+	ret_key->hash = smap_hash_bytes(map, bytes, len);
+	ret_key->len = len;
+	ret_key->bytes = bytes;
+	if (smap_likely(len <= SMAP_INLINE_KEY))
+		load_words(bytes, len, ret_key->word);
+	return true;
+}
+
+/* --- the lock-free part ------------------------------------------------------- */
+
+SMAP_INLINE uintptr_t load_read(const struct smap *map)
+{
+	/* Acquire: pairs with the release stores of read in smap_dirty.c and smap_move.c */
+	return atomic_load_explicit(&map->read, memory_order_acquire);
+}
+
+SMAP_INLINE uintptr_t load_cell(const smap_cell *cell)
+{
+	/* Acquire: pairs with the releases that store values (G2) and MOVED (smap_move.c) */
+	return atomic_load_explicit(cell, memory_order_acquire);
+}
+
+/* After MOVED: the view of the table that the cells went to. */
+SMAP_INLINE const struct smap_view *follow(const struct smap_view *view)
+{
+	/* Acquire: pairs with the release in smap_move.c */
+	return atomic_load_explicit(&view->table->next, memory_order_acquire);
+}
+
+/*
+ * The cell of a key in read, and what was in it: never MOVED. NULL if read does not list the
+ * key; then *ret_amended says whether dirty may. *ret_table is the table of the cell.
+ */
+SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *key,
+				 const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
+				 struct smap_table **ret_table)
+{
+	uintptr_t rd = load_read(map);
+	const struct smap_view *view = smap_read_view(rd);
+	bool followed = false;
+
+	for (;;) {
+		size_t index = smap_view_find(view, key, is_u64);
+		smap_cell *cell;
+
+		if (index == SMAP_NOT_FOUND && !followed) {
+			*ret_amended = (rd & SMAP_AMENDED) != 0;
+			return NULL;
+		}
+		if (index == SMAP_NOT_FOUND) { /* cleared meanwhile: read is new already */
+			rd = load_read(map);
+			view = smap_read_view(rd);
+			followed = false;
+			continue;
+		}
+		cell = is_u64 ? &((struct smap_slot_u64 *)view->slots)[index].cell
+			      : &((struct smap_slot_bytes *)view->slots)[index].cell;
+		*ret_value = load_cell(cell);
+		if (smap_likely(*ret_value != SMAP_MOVED)) {
+			*ret_table = view->table;
+			return cell;
+		}
+		view = follow(view);
+		followed = true;
+	}
+}
+
+/* --- under the mutex ---------------------------------------------------------- */
+
+/* Where a key is: its cell, its slot, and whether read or only dirty lists it. */
+struct place {
+	smap_cell *cell;
+	size_t index;
+	bool in_read;
+};
+
+/* With mu held: the re-probe of read, then dirty if it has keys that read lacks. */
+static inline struct place find_locked(struct smap *map, const struct smap_key *key,
+				       bool *ret_amended)
+{
+	/* relaxed: written under mu, which we hold */
+	uintptr_t rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+	const struct smap_view *view = smap_read_view(rd);
+	size_t index = smap_find(map, view, key);
+	bool in_read = index != SMAP_NOT_FOUND;
+
+	*ret_amended = (rd & SMAP_AMENDED) != 0;
+	if (!in_read && map->dirty) {
+		view = map->dirty;
+		index = smap_find(map, view, key);
+	}
+	if (index == SMAP_NOT_FOUND)
+		return (struct place){0};
+	return (struct place){smap_slot_cell(map, view->slots, index), index, in_read};
+}
+
+/* Count a miss, tell listeners, unlock. */
+static inline void unlock_missed(struct smap *map, const struct smap_hold *hold, uint64_t hash)
+{
+	uint64_t promotions = map->state.counters.promotions;
+
+	smap_miss_locked(map);
+	if (smap_unlikely(hold->start_ns))
+		smap_gather_miss(map, hold, hash, map->state.counters.promotions != promotions);
+	smap_unlock(map);
+}
+
+/* --- counting ------------------------------------------------------------------ */
+
+SMAP_INLINE void count(_Atomic smap_u64 *counter)
+{
+	/* relaxed: counter */
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+SMAP_INLINE struct smap_stripe *stripe(struct smap *map, const struct smap_thread *self)
+{
+	return &map->stripes[self->stripe];
+}
+
+/* A value went into the cell that held old. */
+SMAP_INLINE void count_store(struct smap *map, const struct smap_thread *self, uintptr_t old)
+{
+	if (old == SMAP_NIL)
+		count(&stripe(map, self)->inserts);
+	else
+		count(&stripe(map, self)->replaces);
+}
+
+/* --- retiring values ------------------------------------------------------------- */
+
+SMAP_INLINE int retire_begin(const struct smap *map, struct smap_thread *self, bool must)
+{
+	return map->value_free ? smap_retire_begin(self, must) : 0;
+}
+
+SMAP_INLINE void retire_commit(struct smap *map, struct smap_thread *self, uintptr_t value)
+{
+	if (map->value_free)
+		smap_retire_commit(self, map, (void *)value);
+}
+
+#endif

@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_reclaim.c - the reclaimer: from a full bag to free memory.
+ *
+ *	retire -> bag of the thread, or list of nodes
+ *	collect -> pile "collected"          probe retire, counter retired
+ *	start_batch -> pile "waiting"        barrier, look at all section words
+ *	passed -> finish_batch -> freed      probe reclaim, counter reclaimed
+ *
+ * Why this is safe is proved at the top of smap_smr.c. One step never waits; the
+ * reclaimer thread takes steps with naps between, longer ones when there is
+ * little to do, and sleeps when there is nothing; smap_destroy takes steps itself.
+ * What is retired while a batch waits for a slow reader is collected and
+ * counted all the same, so that the backlog is always visible.
+ *
+ * Invariants
+ * S3 Batches are freed in the order in which they were started, values before
+ *    nodes, so a map's own node, retired last, is freed last.
+ * S4 All work of the reclaimer happens under smr.lock, by the reclaimer thread or by
+ *    whoever waits in smap_wait_for(); value_free is called without smr.lock.
+ */
+#define _GNU_SOURCE
+#include <linux/membarrier.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "smap_internal.h"
+
+#define STALL_NS 1000000000ULL /* a reader older than this is reported, once a second */
+#define BUSY_ITEMS 1024	       /* a round with so many: come back soon */
+#define BUSY_NAP_NS 1000000    /* 1 ms */
+#define IDLE_NAP_NS 5000000    /* 5 ms */
+#define IDLE_ROUNDS 20	       /* then sleep until somebody retires something */
+#define KEEPER_STACK (256 * 1024)
+
+struct pile {
+	struct smap_bag *bags;
+	struct smap_node *nodes, **nodes_end; /* in order (S3) */
+	uint64_t items;
+};
+
+static struct {
+	pthread_mutex_t lock; /* reclaimer's state; outermost of ours */
+	struct pile collected, waiting;
+	bool is_waiting, is_freeing;
+	struct smap *collected_maps, *waiting_maps; /* maps with items in the piles */
+	uint64_t started_ns, stall_reported_ns;
+
+	pthread_mutex_t nodes_lock; /* guards nodes, thread creation and the sleeping flag */
+	struct smap_node *nodes, **nodes_end;
+	pthread_cond_t wake;
+	bool sleeping, stop, running;
+	pid_t pid;
+	pthread_t thread;
+
+	_Atomic(uint64_t) started; /* batches started */
+	_Atomic(uint64_t) done;	   /* batches freed */
+} smr = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.nodes_lock = PTHREAD_MUTEX_INITIALIZER,
+	.wake = PTHREAD_COND_INITIALIZER,
+};
+
+/* --- handing over ----------------------------------------------------------- */
+
+/* With nodes_lock held, or when nobody can be asleep: one more thing to look at. */
+static void wake_locked(void)
+{
+	if (smr.sleeping) {
+		smr.sleeping = false;
+		pthread_cond_signal(&smr.wake);
+	}
+}
+
+void smap_wake_keeper(void)
+{
+	pthread_mutex_lock(&smr.nodes_lock);
+	wake_locked();
+	pthread_mutex_unlock(&smr.nodes_lock);
+}
+
+void smap_retire_node(struct smap_node *node)
+{
+	node->next = NULL;
+	node->since_ns = smap_now_ns();
+	pthread_mutex_lock(&smr.nodes_lock);
+	*(smr.nodes ? smr.nodes_end : &smr.nodes) = node;
+	smr.nodes_end = &node->next;
+	wake_locked();
+	pthread_mutex_unlock(&smr.nodes_lock);
+}
+
+uint64_t smap_ticket(void)
+{
+	/*
+	 * seq_cst read-modify-write: the unlinking before it is visible before the batch
+	 * `started + 1` starts. Pairs with the increment in start_batch().
+	 */
+	return atomic_fetch_add_explicit(&smr.started, 0, memory_order_seq_cst) + 1;
+}
+
+bool smap_ticket_over(uint64_t ticket)
+{
+	/* Acquire: pairs with the release in finish_batch(): readers have left. */
+	return atomic_load_explicit(&smr.done, memory_order_acquire) >= ticket;
+}
+
+/* --- the reclaimer, under smr.lock ------------------------------------------- */
+
+static struct smap *touched;
+
+/* Count an item for its map; the maps met are chained on `touched`. */
+static void touch(struct smap *map, uint64_t items, uint64_t since_ns)
+{
+	struct smap_accounts *accounts = &map->accounts;
+
+	if (!accounts->touched) {
+		accounts->touched = true;
+		accounts->count = 0;
+		accounts->touched_next = touched;
+		touched = map;
+	}
+	accounts->count += items;
+	if (since_ns && (!accounts->collected_since_ns || since_ns < accounts->collected_since_ns))
+		accounts->collected_since_ns = since_ns;
+}
+
+static void set_oldest(struct smap *map)
+{
+	const struct smap_accounts *accounts = &map->accounts;
+
+	/* relaxed: a figure for onlookers */
+	atomic_store_explicit(&map->state.oldest_retired_ns,
+			      accounts->waiting_since_ns ? accounts->waiting_since_ns
+							 : accounts->collected_since_ns,
+			      memory_order_relaxed);
+}
+
+/* Add to a counter that only the reclaimer writes, and return the new value. */
+static uint64_t add(SMAP_SHARED smap_u64 *counter, uint64_t n)
+{
+	/* relaxed: owner-only writer (smr.lock), onlookers read */
+	uint64_t sum = atomic_load_explicit(counter, memory_order_relaxed) + n;
+
+	/* relaxed: counter */
+	atomic_store_explicit(counter, sum, memory_order_relaxed);
+	return sum;
+}
+
+static uint64_t backlog_of(const struct smap *map)
+{
+	/* relaxed: counters that only we write */
+	return atomic_load_explicit(&map->state.counters.retired, memory_order_relaxed) -
+	       atomic_load_explicit(&map->state.counters.reclaimed, memory_order_relaxed);
+}
+
+static void report_collected(void)
+{
+	while (touched) {
+		struct smap *map = touched;
+		uint64_t count = map->accounts.count;
+
+		touched = map->accounts.touched_next;
+		map->accounts.touched = false;
+		if (!count)
+			continue;
+		if (!map->accounts.in_collected) {
+			map->accounts.in_collected = true;
+			map->accounts.collected_next = smr.collected_maps;
+			smr.collected_maps = map;
+		}
+		set_oldest(map);
+		add(&map->state.counters.retired, count);
+		add(&smap_registry.backlog, count);
+		smap_fire(retire, (uintptr_t)map, count, backlog_of(map));
+	}
+}
+
+static void pile_bag(struct pile *pile, struct smap_bag *bag)
+{
+	for (uint32_t i = 0; i < bag->count; i++)
+		touch(bag->items[i].map, 1, bag->since_ns);
+	pile->items += bag->count;
+	bag->next = pile->bags;
+	pile->bags = bag;
+}
+
+/* Move what a thread without memory for a bag has kept in its spare places. */
+static void collect_spare(struct smap_thread *thread)
+{
+	struct smap_bag *bag;
+
+	if (!thread->spare_count)
+		return;
+	bag = malloc(sizeof(*bag));
+	if (!bag)
+		return; /* they keep; next round */
+	bag->count = thread->spare_count;
+	bag->since_ns = thread->spare_since_ns;
+	memcpy(bag->items, thread->spare, bag->count * sizeof(bag->items[0]));
+	thread->spare_count = 0;
+	pile_bag(&smr.collected, bag);
+}
+
+static void collect_bags(void)
+{
+	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
+		struct smap_bag *bag, *next;
+
+		pthread_mutex_lock(&t->lock);
+		bag = t->bag;
+		if (bag && t->reserved) { /* in use: a round later, or when it is full */
+			bag = t->bag->next;
+			t->bag->next = NULL;
+		} else {
+			t->bag = NULL;
+		}
+		collect_spare(t);
+		pthread_mutex_unlock(&t->lock);
+		for (; bag; bag = next) {
+			next = bag->next;
+			if (bag->count)
+				pile_bag(&smr.collected, bag);
+			else
+				free(bag);
+		}
+	}
+}
+
+/* Nodes first: what a map's threads retired before the map's own node is in the bags by then. */
+static void collect(void)
+{
+	struct pile *pile = &smr.collected;
+	struct smap_node *nodes, **end;
+
+	pthread_mutex_lock(&smr.nodes_lock);
+	nodes = smr.nodes;
+	end = smr.nodes_end;
+	smr.nodes = NULL;
+	pthread_mutex_unlock(&smr.nodes_lock);
+	if (nodes) {
+		*(pile->nodes ? pile->nodes_end : &pile->nodes) = nodes;
+		pile->nodes_end = end;
+		for (; nodes; nodes = nodes->next) {
+			pile->items++;
+			touch(nodes->map, nodes->items, nodes->items ? nodes->since_ns : 0);
+		}
+	}
+	collect_bags();
+	report_collected();
+}
+
+static void heavy_barrier(void)
+{
+	if (!smap_fenced_readers)
+		(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+/* The maps of the collected pile become those of the waiting one. */
+static void move_maps(void)
+{
+	smr.waiting_maps = smr.collected_maps;
+	smr.collected_maps = NULL;
+	for (struct smap *map = smr.waiting_maps; map; map = map->accounts.waiting_next) {
+		map->accounts.waiting_next = map->accounts.collected_next;
+		map->accounts.in_collected = false;
+		map->accounts.waiting_since_ns = map->accounts.collected_since_ns;
+		map->accounts.collected_since_ns = 0;
+	}
+}
+
+static void start_batch(void)
+{
+	smr.waiting = smr.collected;
+	smr.collected = (struct pile){0};
+	smr.is_waiting = true;
+	move_maps();
+	/* seq_cst: pairs with smap_ticket(): a ticket drawn before this is for this batch. */
+	atomic_fetch_add_explicit(&smr.started, 1, memory_order_seq_cst);
+	heavy_barrier();
+	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
+		/* seq_cst: an acquire that pairs with smap_exit()'s release, and, where readers
+		 * fence, the writer's half of the order with smap_enter_slow(). */
+		uint64_t seq = atomic_load_explicit(&t->state.seq, memory_order_seq_cst);
+
+		t->awaited = seq & 1 ? seq : 0;
+	}
+	smr.started_ns = smap_now_ns();
+	smr.stall_reported_ns = smr.started_ns;
+}
+
+static void report_stall(const struct smap_thread *thread, uint64_t now)
+{
+	/* relaxed: a figure for onlookers */
+	uint64_t tid = atomic_load_explicit(&thread->state.tid, memory_order_relaxed);
+
+	if (now - smr.stall_reported_ns < STALL_NS)
+		return;
+	smr.stall_reported_ns = now;
+	for (struct smap *map = smr.waiting_maps; map; map = map->accounts.waiting_next)
+		smap_fire(stall, (uintptr_t)map, tid, now - smr.started_ns);
+}
+
+/* Has every reader of the batch left? Reports one that has stayed too long. */
+static bool passed(void)
+{
+	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
+		if (!t->awaited)
+			continue;
+		/* Acquire: pairs with smap_exit()'s release: the section's reads are over. */
+		if (atomic_load_explicit(&t->state.seq, memory_order_acquire) == t->awaited) {
+			report_stall(t, smap_now_ns());
+			return false;
+		}
+		t->awaited = 0;
+	}
+	return true;
+}
+
+static void report_reclaimed(void)
+{
+	while (touched) {
+		struct smap *map = touched;
+		uint64_t count = map->accounts.count, age = 0;
+
+		touched = map->accounts.touched_next;
+		map->accounts.touched = false;
+		if (map->accounts.waiting_since_ns)
+			age = smap_now_ns() - map->accounts.waiting_since_ns;
+		map->accounts.waiting_since_ns = 0;
+		set_oldest(map);
+		if (!count)
+			continue;
+		add(&map->state.counters.reclaimed, count);
+		add(&smap_registry.backlog, -count);
+		smap_fire(reclaim, (uintptr_t)map, count, backlog_of(map), age);
+	}
+}
+
+/*
+ * Free the batch. value_free and the nodes' free functions run without smr.lock: they may use
+ * other maps. Nobody else starts or finishes a batch meanwhile: is_freeing.
+ */
+static void finish_batch(void)
+{
+	struct pile pile = smr.waiting;
+
+	smr.waiting = (struct pile){0};
+	smr.waiting_maps = NULL;
+	smr.is_freeing = true;
+	for (struct smap_bag *bag = pile.bags; bag; bag = bag->next)
+		for (uint32_t i = 0; i < bag->count; i++)
+			touch(bag->items[i].map, 1, 0);
+	for (struct smap_node *node = pile.nodes; node; node = node->next)
+		touch(node->map, node->items, 0);
+
+	pthread_mutex_unlock(&smr.lock);
+	smap_in_callback = true;
+	for (struct smap_bag *bag = pile.bags, *next; bag; bag = next) {
+		for (uint32_t i = 0; i < bag->count; i++)
+			bag->items[i].map->value_free(bag->items[i].value, bag->items[i].map->ctx);
+		next = bag->next;
+		free(bag);
+	}
+	pthread_mutex_lock(&smr.lock);
+	report_reclaimed();
+	pthread_mutex_unlock(&smr.lock);
+	for (struct smap_node *node = pile.nodes, *next; node; node = next) {
+		next = node->next;
+		node->free(node->map, node);
+	}
+	smap_in_callback = false;
+	pthread_mutex_lock(&smr.lock);
+	smr.is_waiting = smr.is_freeing = false;
+	/* Release: pairs with the acquire in smap_ticket_over(). */
+	atomic_fetch_add_explicit(&smr.done, 1, memory_order_release);
+}
+
+/*
+ * One step, never blocking: collect, start a batch if none is waited for, free the one whose
+ * readers have left. True if anything is under way.
+ */
+static bool step(uint64_t *ret_items)
+{
+	bool busy;
+
+	pthread_mutex_lock(&smr.lock);
+	collect();
+	if (!smr.is_waiting && smr.collected.items)
+		start_batch();
+	*ret_items = smr.waiting.items;
+	if (smr.is_waiting && !smr.is_freeing && passed())
+		finish_batch();
+	busy = smr.is_waiting || smr.collected.items || *ret_items;
+	pthread_mutex_unlock(&smr.lock);
+	add(&smap_registry.reclaimer_runs, 1);
+	return busy;
+}
+
+void smap_wait_for(const _Atomic(bool) *flag)
+{
+	const struct timespec nap = {.tv_nsec = 100000};
+	uint64_t items;
+
+	/* Acquire: pairs with the release store of whoever sets the flag. */
+	while (!atomic_load_explicit(flag, memory_order_acquire)) {
+		step(&items);
+		/* Acquire: as above */
+		if (!atomic_load_explicit(flag, memory_order_acquire))
+			nanosleep(&nap, NULL);
+	}
+}
+
+/* --- the reclaimer thread ----------------------------------------------------- */
+
+/* Sleep, but not through a stop. */
+static bool nap(uint64_t ns)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ns;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&smr.nodes_lock);
+	if (!smr.stop)
+		pthread_cond_clockwait(&smr.wake, &smr.nodes_lock, CLOCK_MONOTONIC, &until);
+	stop = smr.stop;
+	pthread_mutex_unlock(&smr.nodes_lock);
+	return !stop;
+}
+
+/*
+ * Sleep until there is something to do. The flag is raised first and everything looked at once
+ * more after it: who retired before the look was seen, who retires after it sees the flag.
+ */
+static bool sleep_until_woken(void)
+{
+	uint64_t items;
+	bool stop;
+
+	pthread_mutex_lock(&smr.nodes_lock);
+	smr.sleeping = true;
+	pthread_mutex_unlock(&smr.nodes_lock);
+	if (step(&items) || smap_flush_stale_batches(false))
+		smap_wake_keeper();
+	pthread_mutex_lock(&smr.nodes_lock);
+	while (smr.sleeping && !smr.stop)
+		pthread_cond_wait(&smr.wake, &smr.nodes_lock);
+	stop = smr.stop;
+	pthread_mutex_unlock(&smr.nodes_lock);
+	return !stop;
+}
+
+static void *keeper(void *arg)
+{
+	unsigned idle = 0;
+
+	(void)arg;
+	for (;;) {
+		uint64_t items;
+		bool busy = step(&items);
+
+		busy |= smap_flush_stale_batches(false);
+		idle = busy ? 0 : idle + 1;
+		if (idle >= IDLE_ROUNDS) {
+			idle = 0;
+			if (!sleep_until_woken())
+				break;
+		} else if (!nap(items >= BUSY_ITEMS ? BUSY_NAP_NS : IDLE_NAP_NS)) {
+			break;
+		}
+	}
+	return NULL;
+}
+
+static int start_thread(void)
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err;
+
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	(void)pthread_attr_setstacksize(&attr, KEEPER_STACK);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the program's, not ours */
+	err = pthread_create(&smr.thread, &attr, keeper, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	pthread_setname_np(smr.thread, "smap-reclaim");
+	smr.running = true;
+	smr.pid = getpid();
+	return 0;
+}
+
+int smap_smr_start(void)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&smr.nodes_lock);
+	if (!smr.running)
+		err = start_thread();
+	pthread_mutex_unlock(&smr.nodes_lock);
+	return err;
+}
+
+/*
+ * exit() or dlclose(): stop the thread (unless we are it, or a child that never had it), tell
+ * listeners the last misses.
+ */
+__attribute__((destructor)) static void reclaim_unload(void)
+{
+	bool join;
+
+	pthread_mutex_lock(&smr.nodes_lock);
+	join = smr.running && smr.pid == getpid() && !pthread_equal(smr.thread, pthread_self());
+	smr.stop = true;
+	pthread_cond_broadcast(&smr.wake);
+	pthread_mutex_unlock(&smr.nodes_lock);
+	if (join) {
+		pthread_join(smr.thread, NULL);
+		smap_flush_stale_batches(true);
+	}
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_registry.c - the list of live maps, as seen from inside and from outside.
+ *
+ * From inside it is guarded by a mutex. A reader from outside follows
+ * smap_state.next without one: a map that is being removed stays readable until
+ * after it was unlinked, `generation` tells that the list changed, and a freed
+ * state has no magic.
+ */
+#include "smap_internal.h"
+
+SMAP_PUBLIC struct smap_registry smap_registry = {
+	.magic = SMAP_REGISTRY_MAGIC,
+	.abi = SMAP_ABI_VERSION,
+	.size = sizeof(struct smap_registry),
+	.state_size = sizeof(struct smap_state),
+#ifndef SMAP_NO_PROBES
+	.has_probes = 1,
+#endif
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct smap *first;
+
+static void set_next(struct smap *map, struct smap *next)
+{
+	_Atomic smap_u64 *link = map ? &map->state.next : &smap_registry.first;
+
+	/* Release: for readers from outside, who have no lock: the state is filled in. */
+	atomic_store_explicit(link, (uintptr_t)next, memory_order_release);
+	if (map)
+		map->next_map = next;
+	else
+		first = next;
+}
+
+static void changed(uint64_t by)
+{
+	/* relaxed: counter, written under the lock */
+	atomic_fetch_add_explicit(&smap_registry.map_count, by, memory_order_relaxed);
+	/* Release: for readers from outside: raised after the list was changed. */
+	atomic_fetch_add_explicit(&smap_registry.generation, 1, memory_order_release);
+}
+
+/* Numbers the map, from 1. */
+void smap_registry_add(struct smap *map)
+{
+	static uint64_t serial;
+
+	pthread_mutex_lock(&lock);
+	map->state.id = ++serial;
+	map->prev_map = NULL;
+	set_next(map, first);
+	if (first)
+		first->prev_map = map;
+	set_next(NULL, map);
+	changed(1);
+	pthread_mutex_unlock(&lock);
+}
+
+void smap_registry_remove(struct smap *map)
+{
+	pthread_mutex_lock(&lock);
+	set_next(map->prev_map, map->next_map);
+	if (map->next_map)
+		map->next_map->prev_map = map->prev_map;
+	changed((uint64_t)-1);
+	pthread_mutex_unlock(&lock);
+}
+
+/* True if fn was true for any map; each is asked. */
+bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&lock);
+	for (struct smap *map = first; map; map = map->next_map)
+		any |= fn(map, ctx);
+	pthread_mutex_unlock(&lock);
+	return any;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_smr.h - read sections and deferred reclamation (safe memory reclamation).
+ * The model and its proof are at the top of smap_smr.c.
+ */
+#ifndef SMAP_SMR_H
+#define SMAP_SMR_H
+
+struct smap;
+
+/* Embedded in what is handed to reclamation, so that handing over needs no memory. */
+struct smap_node {
+	struct smap_node *next;
+	void (*free)(struct smap *map, struct smap_node *node);
+	struct smap *map;
+	uint64_t items; /* what it counts for in retired/reclaimed; 0 = not at all */
+	uint64_t since_ns;
+};
+
+/* Per map, owned by the reclaimer: items collected (next batch) and being waited for. */
+struct smap_accounts {
+	struct smap *touched_next, *collected_next, *waiting_next;
+	bool touched, in_collected;
+	uint64_t count;				       /* scratch of one pass */
+	uint64_t collected_since_ns, waiting_since_ns; /* oldest item; 0 = none */
+};
+
+#define SMAP_SPARE 32
+#define SMAP_BAG_ITEMS 126 /* a bag is 2 KiB */
+
+struct smap_item {
+	void *value;
+	struct smap *map;
+};
+
+struct smap_bag {
+	struct smap_bag *next;
+	uint64_t since_ns;
+	uint32_t count;
+	struct smap_item items[SMAP_BAG_ITEMS];
+};
+
+/* One per thread, reused but never unmapped: readers from outside may follow the chain. */
+struct smap_thread {
+	struct smap_thread_state state; /* first; seq: see smap_smr.c */
+	uint32_t depth;			/* nested smap_read_lock()s; owner-only */
+	uint32_t stripe;		/* which smap_stripe it counts in; constant */
+	uint64_t outer_seq;		/* what the outermost of them nests in; owner-only */
+	uint64_t awaited;		/* seq that the reclaimer waits to change; reclaimer-only */
+
+	/* Retired values; the owner fills, the reclaimer empties, both under lock. */
+	_Alignas(64) pthread_mutex_t lock;
+	struct smap_bag *bag; /* the first has room, the others are full */
+	bool reserved;	      /* the owner counts on a place in the first */
+	uint32_t spare_count;
+	struct smap_item spare[SMAP_SPARE]; /* for deletes when there is no memory for a bag */
+	uint64_t spare_since_ns;
+};
+
+extern _Thread_local struct smap_thread *smap_self SMAP_HIDDEN
+	__attribute__((tls_model("initial-exec")));
+
+extern _Thread_local bool smap_in_callback SMAP_HIDDEN
+	__attribute__((tls_model("initial-exec"))); /* inside value_free */
+extern bool smap_fenced_readers SMAP_HIDDEN; /* no membarrier: readers fence; set once at load */
+
+struct smap_thread *smap_first_thread(void) SMAP_HIDDEN;
+struct smap_thread *smap_next_thread(const struct smap_thread *thread) SMAP_HIDDEN;
+struct smap_thread *smap_enter_slow(uint64_t *ret_seq) SMAP_HIDDEN;
+
+/*
+ * Enter a read section: the section word becomes odd. Returns what smap_exit() needs; nests.
+ * The signal fence keeps the compiler from moving loads of shared pointers above the
+ * store; the processor is kept from it by the reclaimer's membarrier(2).
+ */
+SMAP_INLINE struct smap_thread *smap_enter(uint64_t *ret_seq)
+{
+	struct smap_thread *self = smap_self;
+
+	if (smap_unlikely(!self))
+		return smap_enter_slow(ret_seq);
+	/* relaxed: owner-only */
+	*ret_seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
+	/* relaxed: ordered by the membarrier in smap_reclaim.c:start_batch() */
+	atomic_store_explicit(&self->state.seq, *ret_seq | 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	return self;
+}
+
+SMAP_INLINE void smap_exit(struct smap_thread *self, uint64_t seq)
+{
+	/*
+	 * Release: pairs with the acquire loads in smap_reclaim.c:start_batch() and :passed().
+	 * Everything read in the section happens before the memory is reused.
+	 */
+	atomic_store_explicit(&self->state.seq, seq + 2 * (~seq & 1), memory_order_release);
+}
+
+/* Start the reclaimer if it does not run. 0, -EAGAIN, -ENOMEM. */
+int smap_smr_start(void) SMAP_HIDDEN;
+
+/*
+ * Retire a value. begin reserves the place before the value is taken out of the map (0 or
+ * -ENOMEM); commit takes the value, or NULL for nothing after all. begin with must =
+ * true never fails: at need the thread's spare places serve.
+ */
+int smap_retire_begin(struct smap_thread *self, bool must) SMAP_HIDDEN;
+void smap_retire_commit(struct smap_thread *self, struct smap *map, void *value) SMAP_HIDDEN;
+
+/* Retire something with an embedded node; node->map, free and items are set. */
+void smap_retire_node(struct smap_node *node) SMAP_HIDDEN;
+
+/* A ticket is over when a grace period that began after it was drawn has ended. */
+uint64_t smap_ticket(void) SMAP_HIDDEN;
+bool smap_ticket_over(uint64_t ticket) SMAP_HIDDEN;
+
+/* Help the reclaimer until the flag is set; not inside a read section or a callback. */
+void smap_wait_for(const _Atomic(bool) *flag) SMAP_HIDDEN;
+/* True inside a read section of the caller, or inside value_free. */
+bool smap_cannot_wait(void) SMAP_HIDDEN;
+/* Let the reclaimer thread look after batches of misses. */
+void smap_wake_keeper(void) SMAP_HIDDEN;
+
+#endif

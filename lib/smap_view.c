@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_view.c - tables and views as memory: allocating, taking and giving back
+ * slots, freeing with the keys that belong to them.
+ *
+ * Ownership of long keys: a slot owns its key from smap_slot_set_key() until it
+ * is dropped (dirty only: at once), recycled (LIMBO -> DELETED, after its grace
+ * period), moved to another table (the new slot owns it), or its table is
+ * freed. smap_table.dead says which slots of a closed table still own one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "smap_internal.h"
+#include "smap_view.h"
+
+const char smap_marks[2] = {0, 0};
+
+/* What read is before the first promotion, and after Clear: nothing, for all maps. */
+static struct {
+	_Alignas(SMAP_CACHE_LINE) struct smap_view view;
+	uint8_t ctrl[SMAP_GROUP];
+} empty = {
+	.view = {.groups = 1},
+	.ctrl = {[0 ... SMAP_GROUP - 1] = SMAP_CTRL_EMPTY},
+};
+
+struct smap_view *const smap_empty_view = &empty.view;
+
+_Static_assert(offsetof(struct smap_view, ctrl) == sizeof(struct smap_view),
+	       "the empty view's control bytes follow it");
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+size_t smap_view_bytes(const struct smap_view *view)
+{
+	return round_up(sizeof(*view) + (size_t)view->groups * SMAP_GROUP, SMAP_CACHE_LINE);
+}
+
+static void view_free(struct smap *map, struct smap_node *node)
+{
+	(void)map;
+	free((char *)node - offsetof(struct smap_view, node));
+}
+
+/* A view of the table; its control bytes are for the caller to fill. */
+struct smap_view *smap_view_alloc(struct smap_table *table)
+{
+	struct smap_view shape = {.groups = table->groups};
+	struct smap_view *view = aligned_alloc(SMAP_CACHE_LINE, smap_view_bytes(&shape));
+
+	if (!view)
+		return NULL;
+	*view = (struct smap_view){
+		.slots = table->slots,
+		.groups = table->groups,
+		.table = table,
+		.node = {.free = view_free, .items = 1},
+	};
+	return view;
+}
+
+/* A table with room for so many entries, all free. */
+struct smap_table *smap_table_alloc(const struct smap *map, size_t entries)
+{
+	size_t slot = map->is_u64 ? sizeof(struct smap_slot_u64) : sizeof(struct smap_slot_bytes);
+	size_t groups = entries / SMAP_LOAD(SMAP_GROUP) + (entries % SMAP_LOAD(SMAP_GROUP) != 0);
+	size_t words, bytes;
+	struct smap_table *table;
+
+	if (groups < SMAP_MIN_GROUPS)
+		groups = SMAP_MIN_GROUPS;
+	if (groups > UINT32_MAX / SMAP_GROUP)
+		return NULL;
+	words = (groups + 63) / 64;
+	bytes = round_up(sizeof(*table), SMAP_CACHE_LINE) +
+		round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE) + groups * SMAP_GROUP * slot;
+	table = aligned_alloc(SMAP_CACHE_LINE, round_up(bytes, SMAP_CACHE_LINE));
+	if (!table)
+		return NULL;
+	memset(table, 0,
+	       round_up(sizeof(*table), SMAP_CACHE_LINE) +
+		       round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE));
+	table->groups = (uint32_t)groups;
+	table->growth_left = SMAP_LOAD(groups * SMAP_GROUP);
+	table->bytes = bytes;
+	table->deleted = (void *)((char *)table + round_up(sizeof(*table), SMAP_CACHE_LINE));
+	table->slots = (char *)table->deleted + round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE);
+	return table;
+}
+
+void smap_slot_free_key(const struct smap *map, struct smap_table *table, size_t index)
+{
+	struct smap_slot_bytes *slot;
+
+	if (map->is_u64 || !table->long_keys)
+		return;
+	slot = &((struct smap_slot_bytes *)table->slots)[index];
+	if (slot->len > SMAP_INLINE_KEY)
+		free((void *)(uintptr_t)slot->word[0]);
+}
+
+static void free_dead_keys(struct smap *map, struct smap_table *table)
+{
+	const struct smap_view *dead = table->dead;
+
+	if (!dead || map->is_u64 || !table->long_keys)
+		return;
+	for (size_t i = 0; i < (size_t)dead->groups * SMAP_GROUP; i++)
+		if (dead->ctrl[i] == SMAP_CTRL_LIMBO ||
+		    (table->free_all && smap_is_listed(dead->ctrl[i])))
+			smap_slot_free_key(map, table, i);
+}
+
+/* After the grace period (or for a map that nobody uses): everything that the table leads to. */
+void smap_table_free(struct smap *map, struct smap_table *table)
+{
+	if (!table)
+		return;
+	free_dead_keys(map, table);
+	for (size_t i = 0; i < table->value_count; i++)
+		map->value_free((void *)table->values[i], map->ctx);
+	free(table->values);
+	if (table->read != smap_empty_view && table->read != table->dead)
+		free(table->read);
+	free(table->dead);
+	free(table);
+}
+
+/*
+ * Take a free slot for a key with this hash; the caller has checked growth_left, so there is an
+ * EMPTY one if there is no DELETED one. dirty only, under mu.
+ */
+size_t smap_view_take(struct smap_view *view, uint64_t hash)
+{
+	uint32_t g = smap_home(view->groups, hash);
+
+	for (;;) {
+		const uint8_t *ctrl = view->ctrl + (size_t)g * SMAP_GROUP;
+		uint32_t deleted = smap_group_match(ctrl, SMAP_CTRL_DELETED);
+		uint32_t mask = deleted ? deleted : smap_group_match(ctrl, SMAP_CTRL_EMPTY);
+
+		if (mask) {
+			size_t index = (size_t)g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
+
+			if (!deleted)
+				view->table->growth_left--;
+			view->ctrl[index] = smap_tag(hash);
+			view->len++;
+			return index;
+		}
+		if (++g == view->groups)
+			g = 0;
+	}
+}
+
+/* Give a slot back: EMPTY only where the group has an EMPTY already (V4). */
+static void give_back(struct smap_view *view, size_t index)
+{
+	uint8_t *group = view->ctrl + index / SMAP_GROUP * SMAP_GROUP;
+
+	if (smap_group_match(group, SMAP_CTRL_EMPTY)) {
+		view->ctrl[index] = SMAP_CTRL_EMPTY;
+		view->table->growth_left++;
+	} else {
+		view->ctrl[index] = SMAP_CTRL_DELETED;
+	}
+}
+
+/* Remove a slot that only dirty lists. */
+void smap_view_drop(struct smap_view *view, size_t index)
+{
+	give_back(view, index);
+	view->len--;
+}
+
+/* In a fresh copy: LIMBO slots whose grace period is over are free again. */
+void smap_view_recycle(const struct smap *map, struct smap_view *view)
+{
+	for (size_t g = 0; g < view->groups; g++) {
+		uint32_t mask = smap_group_match(view->ctrl + g * SMAP_GROUP, SMAP_CTRL_LIMBO);
+
+		for (; mask; mask &= mask - 1) {
+			size_t index = g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
+
+			smap_slot_free_key(map, view->table, index);
+			give_back(view, index);
+		}
+	}
+	view->table->has_limbo = false;
+}
+
+/* The bytes of a long key, copied; NULL for one that fits into the slot. */
+int smap_slot_copy_key(const struct smap_key *key, void **ret_copy)
+{
+	void *copy = NULL;
+
+	if (key->len > SMAP_INLINE_KEY) {
+		copy = malloc(key->len);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, key->bytes, key->len);
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+void smap_slot_set_key(const struct smap *map, struct smap_table *table, size_t index,
+		       const struct smap_key *key, void *copy)
+{
+	struct smap_slot_bytes *slot;
+
+	if (map->is_u64) {
+		((struct smap_slot_u64 *)table->slots)[index].key = key->word[0];
+		return;
+	}
+	slot = &((struct smap_slot_bytes *)table->slots)[index];
+	slot->len = key->len;
+	slot->word[0] = copy ? (uintptr_t)copy : key->word[0];
+	slot->word[1] = copy ? key->hash : key->word[1];
+	if (copy)
+		table->long_keys = true;
+}
+
+/* The key of a listed slot, with its hash. */
+void smap_slot_key(const struct smap *map, const struct smap_table *table, size_t index,
+		   struct smap_key *ret_key)
+{
+	const struct smap_slot_bytes *slot;
+
+	if (map->is_u64) {
+		uint64_t key = ((struct smap_slot_u64 *)table->slots)[index].key;
+
+		*ret_key = (struct smap_key){.hash = smap_hash_u64(map, key), .word = {key}};
+		return;
+	}
+	slot = &((struct smap_slot_bytes *)table->slots)[index];
+	*ret_key = (struct smap_key){
+		.word = {slot->word[0], slot->word[1]},
+		.len = slot->len,
+		.bytes = slot->len > SMAP_INLINE_KEY ? (const void *)(uintptr_t)slot->word[0]
+						     : (const void *)slot->word,
+	};
+	ret_key->hash = slot->len > SMAP_INLINE_KEY
+				? slot->word[1]
+				: smap_hash_bytes(map, ret_key->bytes, slot->len);
+}
