@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - folds the record stream of a backend (record.h) into what is known
+ * about each map: lifetime totals, what was traced, the present state, and the
+ * changes within the current window. Pure: no /proc, no BPF, no clock, no output.
+ *
+ *	records --model_add()--> struct model --> traps, report
+ *
+ * Readers (traps, report) get a `const struct model` and look at the fields.
+ * After a RECORD_WINDOW the window is complete and stays readable until the next
+ * record comes, which begins the next window.
+ *
+ * The letters of docs/traps.md, per map and window: M, P, B, C = window.count[misses,
+ * promotions, rebuilds, copied]; K, F = count[retired, reclaimed]; N = rate.new_keys;
+ * W = model_writes(); D = rate.deletes; R <= rate.process_sections (of the whole process);
+ * m, T, len(read), len(dirty), age, G, A = now.miss_count, threshold, read_len,
+ * dirty_len, dirty_age_ns, backlog, oldest_retired_ns; cost share = model_cost_share().
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "hist.h"
+#include "record.h"
+
+/* Cumulative figures of a sample that windows show as differences. */
+#define MODEL_RATES(X)                                                                             \
+	X(new_keys)                                                                                \
+	X(inserts)                                                                                 \
+	X(replaces)                                                                                \
+	X(deletes)                                                                                 \
+	X(lock_waits)                                                                              \
+	X(lock_wait_ns)                                                                            \
+	X(rebuild_ns)                                                                              \
+	X(process_cpu_ns)                                                                          \
+	X(process_sections)
+
+/* Figures of a sample that hold for one moment. */
+#define MODEL_GAUGES(X)                                                                            \
+	X(epoch)                                                                                   \
+	X(miss_count)                                                                              \
+	X(threshold)                                                                               \
+	X(read_len)                                                                                \
+	X(dirty_len)                                                                               \
+	X(amended)                                                                                 \
+	X(has_dirty)                                                                               \
+	X(dirty_age_ns)                                                                            \
+	X(slots)                                                                                   \
+	X(table_bytes)                                                                             \
+	X(backlog)                                                                                 \
+	X(oldest_retired_ns)                                                                       \
+	X(leaked)
+
+#define MODEL_FIELD(name) uint64_t name;
+struct model_rates {
+	MODEL_RATES(MODEL_FIELD)
+};
+struct model_gauges {
+	MODEL_GAUGES(MODEL_FIELD)
+};
+#undef MODEL_FIELD
+
+/* What happened to one map in a stretch of time. */
+struct model_window {
+	uint64_t ns; /* between the samples that bound it; 0 = no sample came */
+	uint64_t count[ST_COUNTER_COUNT];
+	uint64_t hits[SMAP_PROBE_COUNT];
+	struct model_rates rate;
+};
+
+/* Histograms of a map; allocated when the first value comes. */
+struct model_hists {
+	struct hist traced[ST_HIST_COUNT]; /* since the attach */
+	struct hist window[ST_HIST_COUNT];
+};
+
+struct model_map {
+	struct record_map info; /* with the key */
+	unsigned order;		/* in which maps became known */
+	bool sampled;		/* the first sample has come */
+	bool alive;
+	bool in_window;	  /* was alive at some time in the current window */
+	bool state_known; /* `now` and rates have been read at least once */
+	bool state_ok;	  /* `now` and rates are of the last sample, not older */
+	uint64_t ts_ns;	  /* of the last sample */
+	uint64_t total[ST_COUNTER_COUNT];
+	uint64_t traced[ST_COUNTER_COUNT];
+	uint64_t hits[SMAP_PROBE_COUNT];
+	struct model_rates life;
+	struct model_gauges now;
+	struct model_window window; /* the current one */
+	struct model_window whole;  /* since the attach or the map's creation */
+	struct model_hists *hists;  /* NULL = all empty */
+	struct model_map *next;	    /* in its hash bucket */
+};
+
+struct model_target {
+	bool known;
+	bool ended;
+	struct record_target info;
+	struct record_target_end end;
+	/* Of the process, as of the last sample and of the end of the window before. */
+	bool sampled;
+	uint64_t cpu_ns, cpu_before_ns;
+	uint64_t sections, sections_before;
+};
+
+/* The most recent events of a window are kept; older ones make room and are counted. */
+#define MODEL_EVENTS_MAX 4096
+
+/*
+ * Ended maps are kept for the summary. Beyond this many the oldest go, their
+ * figures with them; counted as the loss "ended_maps". 4,096 maps with histograms
+ * are about 32 MB.
+ */
+#define MODEL_ENDED_MAX 4096
+
+/* Target indices are dense; this only stops a broken stream from allocating without end. */
+#define MODEL_TARGETS_MAX (1u << 20)
+
+/* Losses by name; as many as any backend has, with room. */
+#define MODEL_LOSSES_MAX 64
+
+struct model {
+	struct model_target *targets; /* by index */
+	size_t target_count;
+	struct model_map **maps; /* in order of appearance; no holes */
+	size_t map_count;
+	size_t ended_count;
+	unsigned next_order;
+	struct model_map **buckets; /* by struct st_key; a power of two */
+	size_t bucket_count;
+	struct record_loss losses[MODEL_LOSSES_MAX];
+	size_t loss_count;
+	uint64_t maps_seen;
+	/* The window. */
+	struct record_window window;
+	bool complete; /* a RECORD_WINDOW came and nothing since */
+	uint64_t window_count;
+	struct st_event *events; /* ring of MODEL_EVENTS_MAX */
+	uint64_t events_seen;	 /* in this window */
+};
+
+int model_create(struct model **ret_model);
+void model_free(struct model *model);
+
+/* 0; -EINVAL for a record that breaks the rules of record.h; -ENOMEM. */
+int model_add(struct model *model, const struct record *record);
+
+const struct model_map *model_find(const struct model *model, const struct st_key *key);
+/* NULL when the index was never announced. */
+const struct model_target *model_target(const struct model *model, uint32_t target);
+
+/* Something happened to the map in this stretch of time. */
+bool model_active(const struct model_window *window);
+/* Stores and deletes that took effect. */
+uint64_t model_writes(const struct model_window *window);
+/* Misses until the next promotion; 0 = it comes with the next miss, or nothing is waiting. */
+uint64_t model_miss_debt(const struct model_gauges *now);
+/*
+ * The part of the process's time that the map's slow paths took, 0..1: (lock wait + hold on
+ * misses + rebuild) / (CPU time + lock wait). hold_ns: sum of the miss_hold histogram.
+ */
+double model_cost_share(const struct model_window *window, uint64_t hold_ns);
+
+/* Events kept of the window: at most MODEL_EVENTS_MAX, 0 = the oldest. */
+size_t model_event_count(const struct model *model);
+const struct st_event *model_event(const struct model *model, size_t i);
+uint64_t model_events_cut(const struct model *model);
+
+#endif

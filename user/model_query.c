@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model_query.c - what traps and reports ask a model. Model: pure functions of figures
+ * that model.c has folded; nothing here changes anything.
+ */
+#include "model.h"
+
+bool model_active(const struct model_window *window)
+{
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		if (window->count[i])
+			return true;
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		if (window->hits[i])
+			return true;
+	return window->rate.new_keys || model_writes(window);
+}
+
+uint64_t model_writes(const struct model_window *window)
+{
+	return window->rate.inserts + window->rate.replaces + window->rate.deletes;
+}
+
+uint64_t model_miss_debt(const struct model_gauges *now)
+{
+	return now->has_dirty && now->threshold > now->miss_count ? now->threshold - now->miss_count
+								  : 0;
+}
+
+double model_cost_share(const struct model_window *window, uint64_t hold_ns)
+{
+	double wait = (double)window->rate.lock_wait_ns;
+	double slow = wait + (double)hold_ns + (double)window->rate.rebuild_ns;
+	double time = (double)window->rate.process_cpu_ns + wait;
+
+	if (time <= 0)
+		return 0;
+	return slow < time ? slow / time : 1.0;
+}
+
+size_t model_event_count(const struct model *model)
+{
+	return model->events_seen < MODEL_EVENTS_MAX ? (size_t)model->events_seen
+						     : MODEL_EVENTS_MAX;
+}
+
+const struct st_event *model_event(const struct model *model, size_t i)
+{
+	return &model->events[(model_events_cut(model) + i) % MODEL_EVENTS_MAX];
+}
+
+uint64_t model_events_cut(const struct model *model)
+{
+	return model->events_seen - model_event_count(model);
+}

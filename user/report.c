@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.c - see report.h. Model: a report is a sorted view of the model, built in
+ * one go and freed in one go. Numbers are copied, histograms and strings
+ * borrowed: they are the bulk, and the model does not change while outputs run.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+/* The report and what belongs to it, so that the public struct is const all through. */
+struct owned {
+	struct report report;
+	struct report_target *targets;
+	struct report_map *maps;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+void report_meta_now(struct report_meta *ret_meta, const char *version)
+{
+	struct utsname uts;
+
+	*ret_meta = (struct report_meta){.version = version};
+	ret_meta->start_ns = clock_ns(CLOCK_MONOTONIC);
+	ret_meta->start_unix_ns = clock_ns(CLOCK_REALTIME);
+	if (uname(&uts) == 0) {
+		snprintf(ret_meta->kernel, sizeof(ret_meta->kernel), "%.64s %.60s", uts.release,
+			 uts.machine);
+		snprintf(ret_meta->hostname, sizeof(ret_meta->hostname), "%.64s", uts.nodename);
+	}
+}
+
+/* As in smap.h, which this program may not include; a test compares. */
+static const char *const key_kinds[] = {"bytes", "u64"};
+static const char *const policies[] = {"go", "read-len", "half-dirty", "fixed"};
+
+#define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
+
+static void fill_map(struct report_map *out, enum report_kind kind, const struct model *model,
+		     const struct model_map *map)
+{
+	const struct record_target *target = &model->targets[map->info.key.target].info;
+	const struct hist *hists = !map->hists		? NULL
+				   : kind == REPORT_END ? map->hists->traced
+							: map->hists->window;
+
+	*out = (struct report_map){
+		.pid = (int)target->pid,
+		.comm = target->comm,
+		.name = map->info.name,
+		.addr = map->info.key.addr,
+		.id = map->info.key.id,
+		.alive = map->alive,
+		.state_ok = map->state_ok,
+		.key_kind = NAME_OF(key_kinds, map->info.key_kind),
+		.policy = NAME_OF(policies, map->info.policy),
+		.now = map->now,
+		.window = kind == REPORT_END ? map->whole : map->window,
+		.hists = hists,
+		.miss_debt = model_miss_debt(&map->now),
+	};
+	memcpy(out->total, map->total, sizeof(out->total));
+	memcpy(out->traced, map->traced, sizeof(out->traced));
+	out->active = model_active(&out->window);
+	out->cost_share = model_cost_share(&out->window, hists ? hists[ST_HIST_miss_hold].sum : 0);
+}
+
+static int compare_maps(const void *left, const void *right)
+{
+	const struct report_map *a = left, *b = right;
+
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	if (a->addr != b->addr)
+		return a->addr < b->addr ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static size_t fill_maps(struct report_map *maps, enum report_kind kind, const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->map_count; i++) {
+		const struct model_map *map = model->maps[i];
+
+		/* One that was announced but never sampled has nothing to say yet. */
+		if (map->sampled && (kind == REPORT_END || map->in_window))
+			fill_map(&maps[count++], kind, model, map);
+	}
+	qsort(maps, count, sizeof(*maps), compare_maps);
+	return count;
+}
+
+static size_t fill_targets(struct report_target *targets, const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->target_count; i++) {
+		const struct model_target *target = &model->targets[i];
+
+		if (!target->known)
+			continue;
+		targets[count++] = (struct report_target){
+			.pid = (int)target->info.pid,
+			.comm = target->info.comm,
+			.file = target->info.file,
+			.from_start = target->info.from_start,
+			.ended = target->ended,
+			.exit_known = target->ended && target->end.exit_known,
+			.status = target->end.status,
+		};
+	}
+	return count;
+}
+
+static void fill_time(struct report *report, const struct model *model)
+{
+	bool whole = report->kind == REPORT_END;
+
+	report->end_ns = model->window.end_ns;
+	report->start_ns = whole ? report->meta->start_ns : model->window.start_ns;
+	if (report->end_ns < report->start_ns)
+		report->end_ns = report->start_ns;
+	report->window_count = model->window_count;
+	report->last = model->window.last;
+	report->events_seen = model->events_seen;
+	report->events_cut = model_events_cut(model);
+}
+
+int report_create(struct report **ret_report, enum report_kind kind, const struct model *model,
+		  const struct report_meta *meta)
+{
+	struct owned *owned = calloc(1, sizeof(*owned));
+	struct report *report;
+
+	if (!owned)
+		return -ENOMEM;
+	report = &owned->report;
+	/* One more than needed: malloc(0) may be NULL. */
+	owned->targets = calloc(model->target_count + 1, sizeof(*owned->targets));
+	owned->maps = calloc(model->map_count + 1, sizeof(*owned->maps));
+	if (!owned->targets || !owned->maps) {
+		report_free(report);
+		return -ENOMEM;
+	}
+	report->kind = kind;
+	report->meta = meta;
+	fill_time(report, model);
+	report->targets = owned->targets;
+	report->target_count = fill_targets(owned->targets, model);
+	report->maps = owned->maps;
+	report->map_count = fill_maps(owned->maps, kind, model);
+	report->losses = model->losses;
+	report->loss_count = model->loss_count;
+	for (size_t i = 0; i < model->loss_count; i++)
+		report->lost += model->losses[i].count;
+	*ret_report = report;
+	return 0;
+}
+
+void report_free(struct report *report)
+{
+	struct owned *owned = (struct owned *)report; /* its first member */
+
+	if (!owned)
+		return;
+	free(owned->targets);
+	free(owned->maps);
+	free(owned);
+}
+
+const char *report_severity(enum finding_severity severity)
+{
+	static const char *const names[] = {"notice", "warning", "error"};
+
+	return NAME_OF(names, (size_t)severity);
+}
+
+double report_seconds(const struct report *report)
+{
+	uint64_t ns = report->end_ns - report->start_ns;
+
+	return ns > 0 ? (double)ns / 1e9 : 1e-9;
+}
+
+uint64_t report_unix_ns(const struct report_meta *meta, uint64_t ns)
+{
+	return meta->start_unix_ns + (ns - meta->start_ns); /* also right for earlier moments */
+}
+
+uint64_t report_activity(const struct report_map *map)
+{
+	const uint64_t *count = map->window.count;
+
+	return count[ST_COUNTER_misses] + count[ST_COUNTER_promotions] +
+	       count[ST_COUNTER_rebuilds] + count[ST_COUNTER_retired] +
+	       count[ST_COUNTER_reclaimed] + model_writes(&map->window);
+}

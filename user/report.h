@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * report.h - the result of a window, or of the whole trace at its end: who was
+ * traced, every map, findings, losses. Immutable, and all that an output sees.
+ *
+ * Borrows histograms and names from the model it was made of: valid until the next
+ * record goes into the model, or until report_free().
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "model.h"
+
+#define REPORT_SCHEMA 1 /* version of docs/json.md */
+
+/* The same for all reports of a trace. */
+struct report_meta {
+	const char *version; /* of smaptrace */
+	char kernel[128];    /* release and machine */
+	char hostname[65];
+	uint64_t start_ns;	/* CLOCK_MONOTONIC */
+	uint64_t start_unix_ns; /* the same moment in CLOCK_REALTIME */
+	unsigned interval_ms;
+	unsigned duration_ms; /* 0 = until the targets end */
+	bool exact;
+};
+
+struct report_target {
+	int pid;
+	const char *comm;
+	const char *file;
+	bool from_start; /* traced since before its main() */
+	bool ended;
+	bool exit_known;
+	int status; /* of wait(2), if exit_known */
+};
+
+struct report_map {
+	int pid;
+	const char *comm;
+	const char *name; /* untrusted bytes: use names.h */
+	uint64_t addr, id;
+	bool alive;
+	bool state_ok; /* `now` is of this window */
+	const char *key_kind, *policy;
+	uint64_t total[ST_COUNTER_COUNT];  /* lifetime */
+	uint64_t traced[ST_COUNTER_COUNT]; /* since the attach */
+	struct model_gauges now;
+	/* What happened: in the window, or since the attach in a REPORT_END. */
+	struct model_window window;
+	bool active;		  /* something did */
+	const struct hist *hists; /* of the same time, by enum st_hist; NULL = all empty */
+	uint64_t miss_debt;
+	double cost_share;
+};
+
+enum finding_severity {
+	FINDING_NOTICE,
+	FINDING_WARNING,
+	FINDING_ERROR,
+};
+
+/* One number that met a rule. */
+struct evidence {
+	const char *name;
+	double value;
+};
+
+struct finding {
+	const char *trap;
+	enum finding_severity severity;
+	int pid;
+	uint64_t addr;
+	const char *name; /* of the map: untrusted bytes */
+	uint64_t since_ns;
+	const struct evidence *evidence;
+	size_t evidence_count;
+	const char *remedy;
+};
+
+enum report_kind {
+	REPORT_WINDOW,
+	REPORT_END,
+};
+
+struct report {
+	enum report_kind kind;
+	const struct report_meta *meta;
+	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC: of the window, or of the trace */
+	uint64_t window_count;	   /* windows so far, this one included */
+	bool last;		   /* the last window */
+	const struct report_target *targets;
+	size_t target_count;
+	/*
+	 * By pid, address, id. A window has the maps that lived in it, the end has
+	 * all.
+	 */
+	const struct report_map *maps;
+	size_t map_count;
+	const struct finding *findings; /* new in the window; at the end all */
+	size_t finding_count;
+	const struct record_loss *losses; /* every known name, also with count 0 */
+	size_t loss_count;
+	uint64_t lost; /* sum of all losses */
+	uint64_t events_seen, events_cut;
+};
+
+/* Reads clocks and uname(2); the only function here that asks the system. */
+void report_meta_now(struct report_meta *ret_meta, const char *version);
+
+/* 0 or -ENOMEM. The model must have a complete window; meta is borrowed. */
+int report_create(struct report **ret_report, enum report_kind kind, const struct model *model,
+		  const struct report_meta *meta);
+void report_free(struct report *report);
+
+/* "notice", "warning", "error". */
+const char *report_severity(enum finding_severity severity);
+/* Seconds that the report covers; never 0. */
+double report_seconds(const struct report *report);
+/* A CLOCK_MONOTONIC moment as CLOCK_REALTIME. */
+uint64_t report_unix_ns(const struct report_meta *meta, uint64_t ns);
+/* How busy a map was, for "busiest first". */
+uint64_t report_activity(const struct report_map *map);
+
+#endif
