@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output_json.c - one object per line, `type` first; docs/json.md is the schema.
+ *
+ * Model: each line is streamed as head, maps, tail. Only one map at a time is
+ * built as a JSON value, so that a report of 65,536 maps takes no more memory than
+ * one of ten. Insertion order is kept by jansson and is part of the format.
+ * Numbers are integers below 2^63; addresses are strings, because many readers
+ * lose bits above 2^53.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "names.h"
+
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))
+
+static const char *const counter_names[ST_COUNTER_COUNT] = {
+#define COUNTER_NAME(name) #name,
+	SMAP_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+/* --- values --------------------------------------------------------------- */
+
+static void set_u64(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key,
+			    json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX));
+}
+
+static void set_bool(json_t *object, const char *key, bool value)
+{
+	json_object_set_new(object, key, json_boolean(value));
+}
+
+/* Of any bytes: what is not UTF-8 becomes U+FFFD. */
+static void set_text(json_t *object, const char *key, const char *bytes)
+{
+	char text[1024];
+
+	name_utf8(text, sizeof(text), bytes);
+	json_object_set_new(object, key, json_string(text));
+}
+
+static void set_addr(json_t *object, const char *key, uint64_t addr)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, addr);
+	json_object_set_new(object, key, json_string(text));
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static void set_time(json_t *object, const char *key, uint64_t unix_ns)
+{
+	time_t seconds = (time_t)(unix_ns / 1000000000ULL);
+	char text[64], date[32];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof(text), "%s.%03uZ", date,
+		 (unsigned)(unix_ns % 1000000000ULL / 1000000ULL));
+	json_object_set_new(object, key, json_string(text));
+}
+
+static void set_counters(json_t *object, const uint64_t count[ST_COUNTER_COUNT])
+{
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		set_u64(object, counter_names[i], count[i]);
+}
+
+static json_t *hist_json(unsigned i, const struct hist *hist)
+{
+	static const struct hist empty;
+	json_t *object = json_object(), *slots = json_array();
+	unsigned used;
+
+	hist = hist ? hist : &empty;
+	used = hist_used_slots(hist);
+	json_object_set_new(object, "unit", json_string(hist_info[i].unit));
+	set_u64(object, "count", hist_count(hist));
+	set_u64(object, "sum", hist->sum);
+	for (unsigned slot = 0; slot < used; slot++)
+		json_array_append_new(slots, json_integer((json_int_t)hist->slots[slot]));
+	json_object_set_new(object, "slots", slots);
+	return object;
+}
+
+static json_t *window_json(const struct report_map *map)
+{
+	const struct model_window *window = &map->window;
+	json_t *object = json_object();
+
+	set_u64(object, "ns", window->ns);
+	set_counters(object, window->count);
+#define SET_RATE(name) set_u64(object, #name, window->rate.name);
+	MODEL_RATES(SET_RATE)
+#undef SET_RATE
+	json_object_set_new(object, "cost_share", json_real(map->cost_share));
+	return object;
+}
+
+static json_t *state_json(const struct report_map *map)
+{
+	json_t *object = json_object();
+
+	set_bool(object, "fresh", map->state_ok);
+#define SET_GAUGE(name) set_u64(object, #name, map->now.name);
+	MODEL_GAUGES(SET_GAUGE)
+#undef SET_GAUGE
+	set_u64(object, "miss_debt", map->miss_debt);
+	return object;
+}
+
+static json_t *map_json(const struct report_map *map)
+{
+	json_t *object = json_object(), *part;
+
+	set_u64(object, "pid", (uint64_t)map->pid);
+	set_addr(object, "addr", map->addr);
+	set_text(object, "name", map->name);
+	set_u64(object, "id", map->id);
+	set_text(object, "comm", map->comm);
+	set_bool(object, "alive", map->alive);
+	json_object_set_new(object, "key_kind", json_string(map->key_kind));
+	json_object_set_new(object, "policy", json_string(map->policy));
+	set_counters(object, map->total);
+	part = json_object();
+	set_counters(part, map->traced);
+	json_object_set_new(object, "traced", part);
+	json_object_set_new(object, "window", window_json(map));
+	json_object_set_new(object, "state", state_json(map));
+	part = json_object();
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		json_object_set_new(part, hist_info[i].name,
+				    hist_json(i, map->hists ? &map->hists[i] : NULL));
+	json_object_set_new(object, "hists", part);
+	return object;
+}
+
+static json_t *target_json(const struct report_target *target)
+{
+	json_t *object = json_object();
+
+	set_u64(object, "pid", (uint64_t)target->pid);
+	set_text(object, "comm", target->comm);
+	set_text(object, "file", target->file);
+	set_bool(object, "from_start", target->from_start);
+	set_bool(object, "ended", target->ended);
+	if (target->exit_known && WIFEXITED(target->status))
+		set_u64(object, "exit_status", (uint64_t)WEXITSTATUS(target->status));
+	if (target->exit_known && WIFSIGNALED(target->status))
+		set_u64(object, "exit_signal", (uint64_t)WTERMSIG(target->status));
+	return object;
+}
+
+static json_t *targets_json(const struct report *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < report->target_count; i++)
+		json_array_append_new(array, target_json(&report->targets[i]));
+	return array;
+}
+
+static json_t *losses_json(const struct report *report)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < report->loss_count; i++)
+		set_u64(object, report->losses[i].name, report->losses[i].count);
+	return object;
+}
+
+static json_t *finding_json(const struct report *report, const struct finding *finding)
+{
+	json_t *object = json_object(), *evidence = json_object();
+
+	json_object_set_new(object, "type", json_string("finding"));
+	set_text(object, "trap", finding->trap);
+	json_object_set_new(object, "severity", json_string(report_severity(finding->severity)));
+	set_u64(object, "pid", (uint64_t)finding->pid);
+	set_addr(object, "addr", finding->addr);
+	set_text(object, "name", finding->name);
+	set_time(object, "since", report_unix_ns(report->meta, finding->since_ns));
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		json_object_set_new(evidence, finding->evidence[i].name,
+				    json_real(finding->evidence[i].value));
+	json_object_set_new(object, "evidence", evidence);
+	set_text(object, "remedy", finding->remedy);
+	return object;
+}
+
+/* --- lines ---------------------------------------------------------------- */
+
+static int dump_chunk(const char *data, size_t len, void *sink)
+{
+	sink_write(sink, data, len);
+	return ((struct sink *)sink)->err ? -1 : 0;
+}
+
+/* Writes and frees; embed leaves out the outer braces. */
+static int dump(struct sink *sink, json_t *value, bool embed)
+{
+	int err = 0;
+
+	if (!value)
+		return -ENOMEM;
+	if (json_dump_callback(value, dump_chunk, sink, DUMP_FLAGS | (embed ? JSON_EMBED : 0)) < 0)
+		err = sink->err ? sink->err : -EIO;
+	json_decref(value);
+	return err;
+}
+
+static int put_line(struct sink *sink, json_t *value)
+{
+	int err = dump(sink, value, false);
+
+	sink_puts(sink, "\n");
+	return err;
+}
+
+/* {head, "maps":[...], tail}: takes head, one map at a time. */
+static int put_with_maps(struct sink *sink, json_t *head, const struct report *report)
+{
+	json_t *tail;
+	int err;
+
+	sink_puts(sink, "{");
+	err = dump(sink, head, true);
+	sink_puts(sink, ",\"maps\":[");
+	for (size_t i = 0; i < report->map_count && !err; i++) {
+		if (i > 0)
+			sink_puts(sink, ",");
+		err = dump(sink, map_json(&report->maps[i]), false);
+	}
+	sink_puts(sink, "],");
+	tail = json_object();
+	json_object_set_new(tail, "losses", losses_json(report));
+	if (err)
+		json_decref(tail);
+	else
+		err = dump(sink, tail, true);
+	sink_puts(sink, "}\n");
+	return err;
+}
+
+static void set_span(json_t *head, const struct report *report)
+{
+	set_time(head, "time", report_unix_ns(report->meta, report->end_ns));
+	set_u64(head, "start_ns", report->start_ns);
+	set_u64(head, "end_ns", report->end_ns);
+	json_object_set_new(head, "seconds",
+			    json_real((double)(report->end_ns - report->start_ns) / 1e9));
+}
+
+static int put_window(struct sink *sink, const struct report *report)
+{
+	json_t *head = json_object(), *events = json_object();
+
+	json_object_set_new(head, "type", json_string("window"));
+	set_u64(head, "seq", report->window_count);
+	set_bool(head, "last", report->last);
+	set_span(head, report);
+	set_u64(events, "seen", report->events_seen);
+	set_u64(events, "cut", report->events_cut);
+	json_object_set_new(head, "events", events);
+	json_object_set_new(head, "targets", targets_json(report));
+	return put_with_maps(sink, head, report);
+}
+
+static int put_end(struct sink *sink, const struct report *report)
+{
+	json_t *head = json_object();
+
+	json_object_set_new(head, "type", json_string("end"));
+	set_span(head, report);
+	set_u64(head, "windows", report->window_count);
+	set_u64(head, "findings", report->finding_count);
+	json_object_set_new(head, "targets", targets_json(report));
+	return put_with_maps(sink, head, report);
+}
+
+static int json_begin(struct sink *sink, const struct report_meta *meta)
+{
+	json_t *line = json_object();
+
+	json_object_set_new(line, "type", json_string("header"));
+	set_u64(line, "schema", REPORT_SCHEMA);
+	json_object_set_new(line, "tool", json_string("smaptrace"));
+	set_text(line, "version", meta->version);
+	set_text(line, "kernel", meta->kernel);
+	set_text(line, "hostname", meta->hostname);
+	set_time(line, "time", meta->start_unix_ns);
+	set_u64(line, "start_ns", meta->start_ns);
+	set_u64(line, "interval_ms", meta->interval_ms);
+	set_u64(line, "duration_ms", meta->duration_ms);
+	set_bool(line, "exact", meta->exact);
+	return put_line(sink, line);
+}
+
+/* A finding is written once, when it is new: the end only counts them. */
+static int json_report(struct sink *sink, const struct report *report)
+{
+	int err = report->kind == REPORT_END ? put_end(sink, report) : put_window(sink, report);
+
+	if (report->kind == REPORT_END)
+		return err;
+	for (size_t i = 0; i < report->finding_count && !err; i++)
+		err = put_line(sink, finding_json(report, &report->findings[i]));
+	return err;
+}
+
+const struct output output_json = {
+	.name = "json",
+	.help = "one JSON object per line (docs/json.md)",
+	.suffix = "json",
+	.begin = json_begin,
+	.report = json_report,
+};

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output_text.c - for people at a terminal of 80 columns.
+ *
+ * Model: a window is a line with the time, a table of the busiest maps and the
+ * window's histograms: those of the busiest map, and those of all others added
+ * up. The end gives exact totals: a block for each of the busiest maps, a line for
+ * each of the rest, histograms likewise, and always what was lost.
+ * Tables shorten numbers (12.3k); blocks and histograms never do.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "names.h"
+
+#define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
+#define WINDOW_HIST_MAPS 1 /* maps with histograms of their own, in a window */
+#define END_BLOCKS 20	   /* maps with exact totals at the end */
+#define END_HIST_MAPS 3	   /* maps with histograms of their own, at the end */
+
+static const char *const counter_names[ST_COUNTER_COUNT] = {
+#define COUNTER_NAME(name) #name,
+	SMAP_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+/* --- small parts ---------------------------------------------------------- */
+
+struct number {
+	char text[16];
+};
+
+/* At most five characters: 0.5 12 9999 12.3k 456k 1.23M. */
+static struct number shorten(double value)
+{
+	static const char units[] = "kMGTPE";
+	struct number n;
+	int unit = -1;
+
+	if (value < 9999.5) {
+		bool whole = value >= 99.5 || value == (double)(uint64_t)value;
+
+		snprintf(n.text, sizeof(n.text), whole ? "%.0f" : "%.1f", value);
+		return n;
+	}
+	while (value >= 999.5 && units[unit + 1]) {
+		value /= 1000;
+		unit++;
+	}
+	snprintf(n.text, sizeof(n.text), "%.*f%c",
+		 value < 9.995	 ? 2
+		 : value < 99.95 ? 1
+				 : 0,
+		 value, units[unit]);
+	return n;
+}
+
+static void put_padded(struct sink *sink, const char *name, size_t columns)
+{
+	char text[NAME_ESCAPED_MAX];
+	size_t width;
+
+	name_fit(text, sizeof(text), name, columns);
+	width = name_width(text);
+	sink_puts(sink, text);
+	sink_fill(sink, ' ', width < columns ? columns - width : 0);
+}
+
+static void put_name(struct sink *sink, const char *name, size_t columns)
+{
+	char text[NAME_ESCAPED_MAX];
+
+	name_fit(text, sizeof(text), name, columns);
+	sink_puts(sink, text);
+}
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+struct ranked {
+	const struct report_map *map;
+	uint64_t activity;
+};
+
+static int compare_ranked(const void *left, const void *right)
+{
+	const struct ranked *a = left, *b = right;
+
+	if (a->activity != b->activity)
+		return a->activity > b->activity ? -1 : 1;
+	return a->map < b->map ? -1 : a->map > b->map;
+}
+
+/* Maps by activity, the busiest first; all of them or the active ones. NULL = no memory. */
+static struct ranked *rank(const struct report *report, bool all, size_t *ret_count)
+{
+	struct ranked *ranked = calloc(report->map_count + 1, sizeof(*ranked));
+	size_t count = 0;
+
+	if (!ranked)
+		return NULL;
+	for (size_t i = 0; i < report->map_count; i++)
+		if (all || report->maps[i].active)
+			ranked[count++] = (struct ranked){&report->maps[i],
+							  report_activity(&report->maps[i])};
+	qsort(ranked, count, sizeof(*ranked), compare_ranked);
+	*ret_count = count;
+	return ranked;
+}
+
+/* --- histograms ----------------------------------------------------------- */
+
+static void put_hists(struct sink *sink, const struct hist *hists)
+{
+	for (unsigned i = 0; hists && i < ST_HIST_COUNT; i++) {
+		uint64_t count = hist_count(&hists[i]);
+
+		if (count == 0)
+			continue;
+		sink_printf(sink, "\n  %s: %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n",
+			    hist_info[i].title, count, plural(count),
+			    shorten((double)hists[i].sum / (double)count).text,
+			    shorten((double)hist_percentile(&hists[i], 50)).text,
+			    shorten((double)hist_percentile(&hists[i], 99)).text);
+		hist_print(sink, &hists[i], hist_info[i].unit);
+	}
+}
+
+/* `own` maps each with its own histograms, all others added up. */
+static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t count, size_t own)
+{
+	struct hist sum[ST_HIST_COUNT] = {0};
+	size_t others = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct report_map *map = maps[i].map;
+
+		if (!map->hists)
+			continue;
+		if (i < own) {
+			sink_puts(sink, "\nhistograms of ");
+			put_name(sink, map->name, 40);
+			sink_printf(sink, " (pid %d)\n", map->pid);
+			put_hists(sink, map->hists);
+			continue;
+		}
+		others++;
+		for (unsigned h = 0; h < ST_HIST_COUNT; h++)
+			hist_merge(&sum[h], &map->hists[h]);
+	}
+	if (others == 0)
+		return;
+	sink_printf(sink, "\nhistograms of %zu other map%s, added up\n", others, plural(others));
+	put_hists(sink, sum);
+}
+
+/* --- findings and losses -------------------------------------------------- */
+
+static void put_findings(struct sink *sink, const struct report *report)
+{
+	for (size_t i = 0; i < report->finding_count; i++) {
+		const struct finding *finding = &report->findings[i];
+
+		sink_printf(sink, "\n%s: %s in ", report_severity(finding->severity),
+			    finding->trap);
+		put_name(sink, finding->name, 40);
+		sink_printf(sink, " (pid %d)\n", finding->pid);
+		for (size_t k = 0; k < finding->evidence_count; k++)
+			sink_printf(sink, "    %s %s\n", finding->evidence[k].name,
+				    shorten(finding->evidence[k].value).text);
+		sink_printf(sink, "    %s\n", finding->remedy);
+	}
+}
+
+static void put_losses(struct sink *sink, const struct report *report)
+{
+	if (report->lost == 0) {
+		sink_puts(sink, "\nLost: nothing.\n");
+		return;
+	}
+	sink_puts(sink, "\nLost:\n");
+	for (size_t i = 0; i < report->loss_count; i++) {
+		const struct record_loss *loss = &report->losses[i];
+
+		if (loss->count > 0)
+			sink_printf(sink, "  %s %" PRIu64 "\n      %s\n", loss->name,
+				    (uint64_t)loss->count, loss->help);
+	}
+}
+
+/* --- a window ------------------------------------------------------------- */
+
+static void put_window_row(struct sink *sink, const struct report_map *map)
+{
+	const uint64_t *count = map->window.count;
+	double seconds = map->window.ns > 0 ? (double)map->window.ns / 1e9 : 1.0;
+	char debt[40];
+
+	snprintf(debt, sizeof(debt), "%s/%s", shorten((double)map->now.miss_count).text,
+		 shorten((double)map->now.threshold).text);
+	sink_printf(sink, "%7d ", map->pid);
+	put_padded(sink, map->name, 14);
+	sink_printf(sink, " %7s %6s %6s %6s %6s %11s %7s\n",
+		    shorten((double)count[ST_COUNTER_misses] / seconds).text,
+		    shorten((double)count[ST_COUNTER_promotions] / seconds).text,
+		    shorten((double)count[ST_COUNTER_rebuilds] / seconds).text,
+		    shorten((double)map->now.read_len).text,
+		    shorten((double)map->now.dirty_len).text, debt,
+		    shorten((double)map->now.backlog).text);
+}
+
+static void put_window_head(struct sink *sink, const struct report *report, size_t active)
+{
+	time_t seconds = (time_t)(report_unix_ns(report->meta, report->end_ns) / 1000000000ULL);
+	char clock[16];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	sink_printf(sink, "\n%s  window %" PRIu64 " (%.2f s): ", clock, report->window_count,
+		    report_seconds(report));
+	if (report->map_count == 0)
+		sink_puts(sink, "no map seen so far\n");
+	else
+		sink_printf(sink, "%zu of %zu map%s active\n", active, report->map_count,
+			    plural(report->map_count));
+}
+
+static int put_window(struct sink *sink, const struct report *report)
+{
+	size_t count;
+	struct ranked *maps = rank(report, false, &count);
+
+	if (!maps)
+		return -ENOMEM;
+	put_window_head(sink, report, count);
+	if (count > 0)
+		sink_puts(sink, "    PID MAP             MISS/s PROM/s REBL/s   READ  DIRTY"
+				"  MISSES/THR BACKLOG\n");
+	for (size_t i = 0; i < count && i < WINDOW_ROWS; i++)
+		put_window_row(sink, maps[i].map);
+	if (count > WINDOW_ROWS)
+		sink_printf(sink, "        and %zu more\n", count - WINDOW_ROWS);
+	put_all_hists(sink, maps, count, WINDOW_HIST_MAPS);
+	put_findings(sink, report);
+	free(maps);
+	return 0;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+static void put_target(struct sink *sink, const struct report_target *target)
+{
+	sink_printf(sink, "process %d ", target->pid);
+	put_name(sink, target->comm, 30);
+	if (!target->ended)
+		sink_puts(sink, ": still running\n");
+	else if (!target->exit_known)
+		sink_puts(sink, ": ended\n");
+	else if (WIFSIGNALED(target->status))
+		sink_printf(sink, ": killed by signal %d\n", WTERMSIG(target->status));
+	else
+		sink_printf(sink, ": exited with status %d\n", WEXITSTATUS(target->status));
+}
+
+static void put_block(struct sink *sink, const struct report_map *map)
+{
+	sink_puts(sink, "\nmap ");
+	put_name(sink, map->name, 60);
+	sink_printf(sink, "\n  pid %d, 0x%" PRIx64 ", %s keys, policy %s%s\n", map->pid, map->addr,
+		    map->key_kind, map->policy, map->alive ? "" : ", destroyed or ended");
+	sink_printf(sink, "  %-12s %20s %20s\n", "", "since attach", "lifetime");
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "  %-12s %20" PRIu64 " %20" PRIu64 "\n", counter_names[i],
+			    map->traced[i], map->total[i]);
+	sink_printf(
+		sink, "  read %s, dirty %s, misses %s of %s, backlog %s\n",
+		shorten((double)map->now.read_len).text, shorten((double)map->now.dirty_len).text,
+		shorten((double)map->now.miss_count).text, shorten((double)map->now.threshold).text,
+		shorten((double)map->now.backlog).text);
+}
+
+/* Lifetime totals of the maps that have no block of their own, a line each. */
+static void put_rest(struct sink *sink, const struct ranked *maps, size_t count)
+{
+	sink_printf(sink, "\n%zu more map%s, lifetime totals\n    PID MAP          ", count,
+		    plural(count));
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, " %6.6s", counter_names[i]);
+	sink_puts(sink, "\n");
+	for (size_t i = 0; i < count; i++) {
+		const struct report_map *map = maps[i].map;
+
+		sink_printf(sink, "%7d ", map->pid);
+		put_padded(sink, map->name, 13);
+		for (unsigned k = 0; k < ST_COUNTER_COUNT; k++)
+			sink_printf(sink, " %6s", shorten((double)map->total[k]).text);
+		sink_puts(sink, "\n");
+	}
+}
+
+static int put_end(struct sink *sink, const struct report *report)
+{
+	size_t count, blocks;
+	struct ranked *maps = rank(report, true, &count);
+
+	if (!maps)
+		return -ENOMEM;
+	blocks = count < END_BLOCKS ? count : END_BLOCKS;
+	sink_printf(sink, "\nSummary: %.2f s, %zu process%s, %zu map%s.\n",
+		    (double)(report->end_ns - report->start_ns) / 1e9, report->target_count,
+		    report->target_count == 1 ? "" : "es", count, plural(count));
+	for (size_t i = 0; i < report->target_count; i++)
+		put_target(sink, &report->targets[i]);
+	if (count == 0)
+		sink_puts(sink,
+			  "\nNo map seen: no traced process had a libsmap map in this time.\n");
+	for (size_t i = 0; i < blocks; i++)
+		put_block(sink, maps[i].map);
+	if (count > blocks)
+		put_rest(sink, maps + blocks, count - blocks);
+	put_all_hists(sink, maps, count, END_HIST_MAPS);
+	put_findings(sink, report);
+	put_losses(sink, report);
+	free(maps);
+	return 0;
+}
+
+/* The last window often is a moment long: only shown if something happened in it. */
+static bool worth_showing(const struct report *report)
+{
+	for (size_t i = 0; i < report->map_count; i++)
+		if (report->maps[i].active)
+			return true;
+	return !report->last || report->finding_count > 0;
+}
+
+static int text_report(struct sink *sink, const struct report *report)
+{
+	if (report->kind == REPORT_END)
+		return put_end(sink, report);
+	return worth_showing(report) ? put_window(sink, report) : 0;
+}
+
+const struct output output_text = {
+	.name = "text",
+	.help = "tables and histograms within 80 columns",
+	.suffix = "txt",
+	.report = text_report,
+};
