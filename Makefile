@@ -17,7 +17,7 @@ BPFTOOL	?= PATH=$$PATH:/usr/sbin bpftool
 WARN	:= -Wall -Wextra -Wmissing-prototypes -Wshadow -Wstrict-prototypes -Werror
 HARDEN	:= -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS	?= -O2 -g
-CSTD	:= -std=gnu11 -pthread
+CSTD	:= -std=gnu11 -pthread -D_GNU_SOURCE
 LDHARD	:= -Wl,-z,relro,-z,now
 
 Q := $(if $(V),,@)
@@ -38,7 +38,7 @@ WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))
 BENCHES	 := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 MANSRC	 := $(wildcard docs/*.scd)
 MANS	 := $(MANSRC:docs/%.scd=$(O)/man/%)
-FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*.[ch])
+FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -94,7 +94,7 @@ $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 $(O)/user/%.o: user/%.c $(SKELS) Makefile
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -D_GNU_SOURCE -I$(O)/bpf -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -MMD -MP -c $< -o $@
 
 $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)
@@ -113,26 +113,28 @@ $(O)/man/%: docs/%.scd
 $(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -Iuser -Ibpf -I$(O)/bpf -MMD -MP -MF $@.d $< $(USER_MOD) \
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Iuser -Ibpf -I$(O)/bpf -MMD -MP -MF $@.d $< $(USER_MOD) \
 		$(O)/libsmap.a $(USER_LIBS) -lcmocka -o $@
 
-# Workloads are real programs on the public header and the static library only.
-$(O)/tests/workloads/%: tests/workloads/%.c $(O)/libsmap.a Makefile
+# Workloads are real programs on the public header and the static library only: name.c, and
+# where one file is not enough the files of the folder of that name.
+.SECONDEXPANSION:
+$(O)/tests/workloads/%: tests/workloads/%.c $$(wildcard tests/workloads/$$*/*.c tests/workloads/$$*/*.h tests/workloads/*.h) $(O)/libsmap.a Makefile
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lsqlite3 -lm -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Itests/workloads $(filter %.c,$^) $(O)/libsmap.a -lsqlite3 -lm -o $@
 
 $(O)/tests/bench/%: tests/bench/%.c $(O)/libsmap.a Makefile
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -D_GNU_SOURCE -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lm -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lm -o $@
 
 # Stress programs are built with the library's sources under each sanitizer.
 define stress_rule
 $(O)/tests/stress_%.$(1): tests/stress_%.c $(LIB_SRC) $(wildcard lib/*.h) Makefile
 	$$(call msg,STRESS,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -D_GNU_SOURCE -Ilib -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
+	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
 endef
 $(eval $(call stress_rule,tsan,thread))
 $(eval $(call stress_rule,asan,address$(comma)undefined))

@@ -185,9 +185,37 @@ SMAP_PUBLIC size_t smap_len(struct smap *map)
 	return inserts > deletes ? inserts - deletes : 0;
 }
 
+/* Copy the fields from begin up to end that only mu's holder writes. */
+static void copy_part(struct smap_state *to, const struct smap_state *from, size_t begin,
+		      size_t end)
+{
+	memcpy((char *)to + begin, (const char *)from + begin, end - begin);
+}
+
+static void copy_shared(_Atomic smap_u64 *to, const _Atomic smap_u64 *from)
+{
+	/* relaxed: counters and figures of other threads */
+	uint64_t value = atomic_load_explicit(from, memory_order_relaxed);
+
+	/* relaxed: the caller's own copy */
+	atomic_store_explicit(to, value, memory_order_relaxed);
+}
+
 SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
 {
+	const size_t retired = offsetof(struct smap_state, counters.retired);
+	const size_t oldest = offsetof(struct smap_state, oldest_retired_ns);
+	const size_t next = offsetof(struct smap_state, next);
+	const struct smap_state *from = &map->state;
+
+	smap_collect_retired(); /* what threads have retired until now is counted (G8) */
 	pthread_mutex_lock(&map->mu);
-	*ret_state = map->state;
+	copy_part(ret_state, from, 0, retired);
+	copy_shared(&ret_state->counters.retired, &from->counters.retired);
+	copy_shared(&ret_state->counters.reclaimed, &from->counters.reclaimed);
+	copy_part(ret_state, from, offsetof(struct smap_state, name), oldest);
+	copy_shared(&ret_state->oldest_retired_ns, &from->oldest_retired_ns);
+	copy_part(ret_state, from, offsetof(struct smap_state, pending), next);
+	copy_shared(&ret_state->next, &from->next);
 	pthread_mutex_unlock(&map->mu);
 }

@@ -19,7 +19,6 @@
  * S4 All work of the reclaimer happens under smr.lock, by the reclaimer thread or by
  *    whoever waits in smap_wait_for(); value_free is called without smr.lock.
  */
-#define _GNU_SOURCE
 #include <linux/membarrier.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -399,6 +398,13 @@ static bool step(uint64_t *ret_items)
 	pthread_mutex_unlock(&smr.lock);
 	add(&smap_registry.reclaimer_runs, 1);
 	return busy;
+}
+
+void smap_collect_retired(void)
+{
+	pthread_mutex_lock(&smr.lock);
+	collect();
+	pthread_mutex_unlock(&smr.lock);
 }
 
 void smap_wait_for(const _Atomic(bool) *flag)

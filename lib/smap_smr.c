@@ -30,7 +30,6 @@
  * S2 Only the owner writes seq and fills its bag; only the reclaimer empties bags.
  * S3, S4: see smap_reclaim.c.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sched.h>

@@ -114,6 +114,8 @@ void smap_retire_node(struct smap_node *node) SMAP_HIDDEN;
 uint64_t smap_ticket(void) SMAP_HIDDEN;
 bool smap_ticket_over(uint64_t ticket) SMAP_HIDDEN;
 
+/* Bring the counters of retired items up to date. */
+void smap_collect_retired(void) SMAP_HIDDEN;
 /* Help the reclaimer until the flag is set; not inside a read section or a callback. */
 void smap_wait_for(const _Atomic(bool) *flag) SMAP_HIDDEN;
 /* True inside a read section of the caller, or inside value_free. */
