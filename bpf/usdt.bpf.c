@@ -47,10 +47,11 @@ int on_map_destroy(struct pt_regs *ctx)
 
 	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_map_destroy))
 		return 0;
-	hit.info->destroyed = 1;
 	event = event_begin(&hit, SMAP_PROBE_map_destroy);
 	if (event)
 		event_end(event);
+	/* Last: who sees this finds the event in the ring. */
+	hit.info->destroyed = 1;
 	return 0;
 }
 

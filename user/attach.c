@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define UPROBE_MULTI_ATTACH_TYPE 48 /* BPF_TRACE_UPROBE_MULTI */
+#define THREADS_MAX 64
 
 /* bpf_attr of BPF_LINK_CREATE, as far as uprobe_multi needs it. */
 struct multi_attr {
@@ -146,15 +148,38 @@ static int add_multi(struct attach_set *set, int prog_fd, const struct attach_po
 	return 0;
 }
 
+static void *remove_link(void *arg)
+{
+	struct attach_link *link = arg;
+
+	if (link->perf)
+		bpf_link__destroy(link->perf);
+	else
+		close(link->fd);
+	return NULL;
+}
+
+/*
+ * Closing a link is waiting: for a grace period, some 60 ms each on one machine. So
+ * all at once, a thread for each; without memory for threads one after the other.
+ */
 static void remove_from(struct attach_set *set, size_t first)
 {
-	while (set->cnt > first) {
-		struct attach_link *link = &set->link[--set->cnt];
+	pthread_t thread[THREADS_MAX];
 
-		if (link->perf)
-			bpf_link__destroy(link->perf);
-		else
-			close(link->fd);
+	while (set->cnt > first) {
+		size_t started = 0;
+
+		while (set->cnt > first && started < THREADS_MAX &&
+		       pthread_create(&thread[started], NULL, remove_link,
+				      &set->link[set->cnt - 1]) == 0) {
+			started++;
+			set->cnt--;
+		}
+		for (size_t i = 0; i < started; i++)
+			pthread_join(thread[i], NULL);
+		if (!started)
+			remove_link(&set->link[--set->cnt]);
 	}
 }
 

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * livemap.h - the maps that a live backend knows, and how what the kernel counted
+ * and what the map says of itself become one sample. Pure.
+ */
+#ifndef LIVEMAP_H
+#define LIVEMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "record.h"
+#include "target.h"
+
+struct livemap {
+	struct livemap *next; /* in its bucket */
+	struct st_key key;
+	struct smap_state state; /* the last good copy; zero before */
+	struct st_info info;	 /* as of this round */
+	bool has_info;		 /* an event of it was seen */
+	bool state_ok;		 /* `state` is of this round */
+	bool listed;		 /* the registry had it in this round */
+	bool ended;		 /* sampled for the last time in this round */
+	/* misses_total of a batch that was already waiting when we came; 0 = none. */
+	uint64_t stale_batch;
+};
+
+struct livemaps {
+	struct livemap **bucket;
+	size_t bucket_cnt; /* power of two */
+	size_t cnt;
+};
+
+struct livemap *livemap_find(const struct livemaps *maps, const struct st_key *key);
+/* Find or create. NULL: no memory. *ret_new may be NULL. */
+struct livemap *livemap_get(struct livemaps *maps, const struct st_key *key, bool *ret_new);
+/* Call fn for each; maps that fn leaves with `ended` set are removed. Stops at the first error. */
+int livemap_each(struct livemaps *maps, int (*fn)(struct livemap *map, void *ctx), void *ctx);
+void livemaps_free(struct livemaps *maps);
+
+void livemap_record(const struct livemap *map, struct record_map *ret_record);
+
+/*
+ * Counters and histograms of a sample: what was counted (all CPUs added up), the
+ * lifetime totals from it, and what the state page says.
+ */
+void livemap_sample(const struct livemap *map, const struct st_stats *counted, uint64_t now,
+		    struct record_sample *ret_sample);
+
+/*
+ * After the detach: add the misses that wait in the map's batch and will not be fired
+ * for us any more, so that everything agrees with the map's own counters. In exact mode
+ * they have been counted one by one, and only the hold times are missing.
+ */
+void livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample);
+
+/* The batch in a state page is half written: read the page again. */
+bool livemap_pending_torn(const struct smap_state *state);
+
+/* Events that we did not get: by how much the map's own totals differ from ours. */
+uint64_t livemap_audit(const struct livemap *map, const struct st_stats *counted);
+
+#endif

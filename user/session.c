@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - the life of a tracing session: processes, time, and order.
+ *
+ * One thread, one poll() over what can happen: stop asked for, a process ended, the
+ * backend has something urgent, an interval is over. Windows follow each other
+ * without gaps on a fixed grid; a late wake-up makes one long window, not two.
+ *
+ * Privilege. Attaching to a library that is loaded later needs what attaching at the
+ * start needed, so session_drop() gives up only what does not serve that: the
+ * ability to gain more. Attaching through a small privileged helper process would
+ * let everything else go; watch_for_images() is the one place to put the call.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+#include "backend.h"
+#include "launch.h"
+#include "log.h"
+#include "target.h"
+
+#define NSEC_PER_MSEC 1000000ULL
+#define INTERVAL_MS_DEFAULT 1000
+#define INTERVAL_MS_MIN 10
+
+struct process {
+	struct target *target;
+	size_t announced; /* images of it that have a TARGET record */
+	bool ended;
+	bool reported; /* its TARGET_ENDs are out */
+};
+
+struct session {
+	struct session_options opts;
+	struct record_sink sink;
+	const struct backend *backend;
+	void *ctx; /* the backend's */
+	struct launch launch;
+	struct process *process;
+	size_t process_cnt;
+	uint32_t next_number;
+	int stop_fd;
+	bool attached, detached, stopped;
+	uint64_t start_ns, window_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int emit(const struct session *session, struct record *record, unsigned kind, size_t size)
+{
+	record->kind = kind;
+	record->size = (__u32)(offsetof(struct record, target) + size);
+	return session->sink.emit(session->sink.ctx, record);
+}
+
+/* --- open ------------------------------------------------------------------- */
+
+static int open_failed(int err, pid_t pid)
+{
+	if (err == -ESRCH) {
+		log_err(0, "no process %d", (int)pid);
+		log_hint("`smaptrace list` shows the processes that use libsmap");
+	} else if (err == -EACCES || err == -EPERM) {
+		err = -EPERM;
+		log_err(err, "process %d may not be looked at", (int)pid);
+		log_hint(
+			"it belongs to another user: run smaptrace as root or with CAP_SYS_PTRACE");
+	} else {
+		log_err(err, "cannot look at process %d", (int)pid);
+	}
+	return err;
+}
+
+static int image_failed(int err, const struct target *target, const struct target_image *image)
+{
+	const char *path = image->path;
+	int pid = (int)target->pid;
+
+	switch (err) {
+	case -EPROTO:
+		log_err(0, "%s in process %d has libsmap with ABI version %u, smaptrace knows %u",
+			path, pid, image->note.abi, SMAP_ABI_VERSION);
+		log_hint("use the smaptrace that was built with that libsmap");
+		break;
+	case -EOPNOTSUPP:
+		log_err(0, "%s in process %d has libsmap, but no probes", path, pid);
+		log_hint("it was built with SMAP_NO_PROBES, or its .note.stapsdt section was "
+			 "removed: "
+			 "rebuild it without; `smaptrace list` works all the same");
+		break;
+	case -ENODATA:
+		log_err(0,
+			"the probes of libsmap in %s (process %d) are not as smaptrace knows them",
+			path, pid);
+		log_hint("use the smaptrace that was built with that libsmap");
+		break;
+	default:
+		log_err(err, "%s in process %d cannot be traced", path, pid);
+	}
+	return err;
+}
+
+static int add_process(struct session *session, pid_t pid)
+{
+	struct process *grown;
+	struct target *target;
+	int err;
+
+	for (size_t i = 0; i < session->process_cnt; i++)
+		if (session->process[i].target->pid == pid)
+			return 0;
+	grown = realloc(session->process, (session->process_cnt + 1) * sizeof(*grown));
+	if (!grown)
+		return log_err(-ENOMEM, "cannot trace");
+	session->process = grown;
+	err = target_open(&target, pid);
+	if (!err) {
+		grown[session->process_cnt++] = (struct process){.target = target};
+		err = target_scan(target);
+	}
+	return err ? open_failed(err, pid) : 0;
+}
+
+/* At least one image that can be traced, or none yet but the means to load one. */
+static int check_process(const struct session *session, const struct target *target)
+{
+	bool traceable = false;
+	int err = -ENOEXEC;
+
+	for (size_t i = 0; i < target->image_cnt; i++) {
+		if (backend_find(target->image[i], &err))
+			traceable = true;
+	}
+	if (traceable)
+		return 0;
+	if (target->image_cnt)
+		return image_failed(err, target, target->image[target->image_cnt - 1]);
+	if (session->launch.pid)
+		return 0; /* it may start another program, or load a library */
+	if (target_may_dlopen(target)) {
+		log_warn("process %d (%s) does not use libsmap yet; watching for it to load it",
+			 (int)target->pid, target->comm);
+		return 0;
+	}
+	log_err(0, "process %d (%s) does not use libsmap", (int)target->pid, target->comm);
+	log_hint("`smaptrace list` shows the processes that do");
+	return -ENOEXEC;
+}
+
+static int start_command(struct session *session)
+{
+	const char *name = session->opts.command[0];
+	int err = launch_start(&session->launch, session->opts.command);
+
+	if (err == -ENOENT) {
+		log_err(err, "cannot run %s", name);
+		log_hint("check the name and PATH");
+		return err;
+	}
+	if (err == -EACCES || err == -EPERM || err == -ENOEXEC || err == -EISDIR) {
+		log_err(err, "cannot run %s", name);
+		log_hint("it must be an executable file of this machine, or begin with #!");
+		return -EACCES;
+	}
+	if (err)
+		return log_err(err, "cannot start %s", name);
+	if (session->launch.ended)
+		return 0;
+	err = add_process(session, session->launch.pid);
+	return err ? err : check_process(session, session->process[0].target);
+}
+
+static int open_targets(struct session *session)
+{
+	const struct session_options *opts = &session->opts;
+	int err = 0;
+
+	if (opts->command)
+		return start_command(session);
+	if (!opts->pid_count)
+		return log_err(-EINVAL, "nothing to trace");
+	for (size_t i = 0; i < opts->pid_count && !err; i++) {
+		err = add_process(session, opts->pids[i]);
+		if (!err)
+			err = check_process(session,
+					    session->process[session->process_cnt - 1].target);
+	}
+	return err;
+}
+
+int session_open(struct session **ret_session, const struct session_options *opts,
+		 const struct record_sink *sink)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int err;
+
+	if (!session)
+		return log_err(-ENOMEM, "cannot trace");
+	session->opts = *opts;
+	session->sink = *sink;
+	if (!session->opts.interval_ms)
+		session->opts.interval_ms = INTERVAL_MS_DEFAULT;
+	if (session->opts.interval_ms < INTERVAL_MS_MIN)
+		session->opts.interval_ms = INTERVAL_MS_MIN;
+	session->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = session->stop_fd < 0 ? log_err(-errno, "cannot trace") : open_targets(session);
+	if (err) {
+		session_close(session);
+		return err;
+	}
+	*ret_session = session;
+	return 0;
+}
+
+/* --- attach ----------------------------------------------------------------- */
+
+static int emit_target(struct session *session, const struct target *target,
+		       const struct target_image *image)
+{
+	struct record record = {.target = {
+					.target = image->number,
+					.pid = (__u32)target->pid,
+					.start_ns = now_ns(),
+					.from_start = session->launch.held,
+				}};
+
+	memcpy(record.target.comm, target->comm, sizeof(record.target.comm));
+	memcpy(record.target.file, image->path, sizeof(record.target.file));
+	return emit(session, &record, RECORD_TARGET, sizeof(record.target));
+}
+
+/* Attach to the images of a process that are new since the last call. */
+static int attach_images(struct session *session, struct process *process)
+{
+	struct target *target = process->target;
+	int err = 0;
+
+	while (process->announced < target->image_cnt && !err) {
+		struct target_image *image = target->image[process->announced++];
+		const struct backend *backend = backend_find(image, &err);
+
+		if (!backend) {
+			/* Others of this process can be traced: say it and go on. */
+			(void)image_failed(err, target, image);
+			err = 0;
+			continue;
+		}
+		image->number = session->next_number++;
+		err = emit_target(session, target, image);
+		if (!err)
+			err = backend->attach(session->ctx, target, image);
+	}
+	return err;
+}
+
+/* A library may have been loaded, or another program started. */
+static int watch_for_images(struct session *session)
+{
+	for (size_t i = 0; i < session->process_cnt; i++) {
+		struct process *process = &session->process[i];
+		int err;
+
+		if (process->ended || target_scan(process->target))
+			continue;
+		err = attach_images(session, process);
+		if (err && err != -ESRCH)
+			return err;
+	}
+	return 0;
+}
+
+int session_attach(struct session *session)
+{
+	int err;
+
+	session->backend = &backend_usdt;
+	err = session->backend->open(&session->ctx, &session->opts, &session->sink);
+	for (size_t i = 0; i < session->process_cnt && !err; i++) {
+		struct process *process = &session->process[i];
+
+		/* -ENOENT and others: new libraries are then found at the next window. */
+		(void)session->backend->watch(session->ctx, process->target);
+		err = attach_images(session, process);
+	}
+	if (err)
+		return err;
+	session->attached = true;
+	session->start_ns = session->window_ns = now_ns();
+	err = launch_release(&session->launch);
+	return err ? log_err(err, "cannot let %s go on", session->opts.command[0]) : 0;
+}
+
+int session_drop(struct session *session)
+{
+	(void)session;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return log_err(-errno, "cannot give up gaining privileges");
+	return 0;
+}
+
+unsigned session_probe_count(const struct session *session)
+{
+	return session->ctx ? session->backend->probe_count(session->ctx) : 0;
+}
+
+/* --- windows ---------------------------------------------------------------- */
+
+static int emit_ends(struct session *session, struct process *process)
+{
+	const struct launch *launch = &session->launch;
+	const struct target *target = process->target;
+	bool ours = launch->pid == target->pid && launch->ended;
+	int err = 0;
+
+	process->reported = true;
+	for (size_t i = 0; i < process->announced && !err; i++) {
+		struct record record = {.target_end = {
+						.target = target->image[i]->number,
+						.exit_known = ours,
+						.status = ours ? launch->status : 0,
+					}};
+
+		err = emit(session, &record, RECORD_TARGET_END, sizeof(record.target_end));
+	}
+	return err;
+}
+
+static int emit_window(struct session *session, bool last)
+{
+	struct record record = {.window = {.start_ns = session->window_ns, .last = last}};
+	int err;
+
+	err = session->backend->drain(session->ctx);
+	if (!err)
+		err = session->backend->sample(session->ctx, last);
+	for (size_t i = 0; i < session->process_cnt && !err; i++)
+		if (session->process[i].ended && !session->process[i].reported)
+			err = emit_ends(session, &session->process[i]);
+	if (err)
+		return err;
+	record.window.end_ns = session->window_ns = now_ns();
+	return emit(session, &record, RECORD_WINDOW, sizeof(record.window));
+}
+
+/* The next point of the grid after the window began. */
+static uint64_t window_end(const struct session *session)
+{
+	uint64_t interval = session->opts.interval_ms * NSEC_PER_MSEC;
+	uint64_t done = (session->window_ns - session->start_ns) / interval;
+
+	return session->start_ns + (done + 1) * interval;
+}
+
+static uint64_t deadline(const struct session *session)
+{
+	uint64_t end = window_end(session), duration = session->opts.duration_ms * NSEC_PER_MSEC;
+
+	if (duration && session->start_ns + duration < end)
+		end = session->start_ns + duration;
+	return end;
+}
+
+/* --- poll ------------------------------------------------------------------- */
+
+static bool all_ended(const struct session *session)
+{
+	for (size_t i = 0; i < session->process_cnt; i++)
+		if (!session->process[i].ended)
+			return false;
+	return true;
+}
+
+/* Wait for something to happen. Marks processes that have ended. */
+static int wait_for_events(struct session *session, int timeout_ms)
+{
+	size_t cnt = session->process_cnt + 2;
+	struct pollfd *fds = calloc(cnt, sizeof(*fds));
+	int err = 0;
+
+	if (!fds)
+		return -ENOMEM;
+	for (size_t i = 0; i < session->process_cnt; i++) {
+		const struct process *process = &session->process[i];
+
+		fds[i].fd = process->ended ? -1 : process->target->pidfd;
+		fds[i].events = POLLIN;
+	}
+	fds[cnt - 2] = (struct pollfd){.fd = session->stop_fd, .events = POLLIN};
+	fds[cnt - 1] = (struct pollfd){.fd = session->backend->fd(session->ctx), .events = POLLIN};
+	/* A signal (Ctrl-C) comes with session_stop(), or does not matter. */
+	if (poll(fds, cnt, timeout_ms) < 0)
+		err = errno == EINTR ? 0 : -errno;
+	else
+		for (size_t i = 0; i < session->process_cnt; i++)
+			if (fds[i].revents)
+				session->process[i].ended = true;
+	if (!err && fds[cnt - 2].revents)
+		session->stopped = true;
+	if (!err && fds[cnt - 1].revents)
+		err = session->backend->drain(session->ctx);
+	free(fds);
+	return err;
+}
+
+static int remaining_ms(const struct session *session, int timeout_ms)
+{
+	uint64_t now = now_ns(), end = deadline(session), ms;
+
+	if (now >= end)
+		return 0;
+	ms = (end - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+	return timeout_ms < 0 || ms < (uint64_t)timeout_ms ? (int)ms : timeout_ms;
+}
+
+static int end_of_window(struct session *session)
+{
+	int err = watch_for_images(session);
+
+	return err ? err : emit_window(session, false);
+}
+
+int session_poll(struct session *session, int timeout_ms)
+{
+	uint64_t now;
+	int err;
+
+	if (!session->attached || session->stopped || all_ended(session))
+		return 1;
+	err = wait_for_events(session, remaining_ms(session, timeout_ms));
+	if (err)
+		return log_err(err, "tracing stopped");
+	launch_reap(&session->launch);
+	if (session->stopped || all_ended(session))
+		return 1;
+	now = now_ns();
+	if (session->opts.duration_ms &&
+	    now - session->start_ns >= session->opts.duration_ms * NSEC_PER_MSEC)
+		return 1;
+	if (session->backend->changed(session->ctx))
+		err = watch_for_images(session);
+	if (!err && now >= window_end(session))
+		err = end_of_window(session);
+	return err;
+}
+
+void session_stop(struct session *session)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	if (write(session->stop_fd, &one, sizeof(one)) < 0)
+		errno = saved; /* full: it is readable already */
+}
+
+int session_detach(struct session *session)
+{
+	int err = 0;
+
+	if (!session->ctx || session->detached)
+		return 0;
+	session->detached = true;
+	session->backend->detach(session->ctx);
+	launch_reap(&session->launch);
+	for (size_t i = 0; i < session->process_cnt; i++)
+		if (!target_alive(session->process[i].target))
+			session->process[i].ended = true;
+	if (session->attached)
+		err = emit_window(session, true);
+	return err;
+}
+
+void session_close(struct session *session)
+{
+	if (!session)
+		return;
+	if (session->ctx)
+		session->backend->close(session->ctx);
+	launch_close(&session->launch);
+	for (size_t i = 0; i < session->process_cnt; i++)
+		target_free(session->process[i].target);
+	free(session->process);
+	if (session->stop_fd >= 0)
+		close(session->stop_fd);
+	free(session);
+}
+
+bool session_command_status(const struct session *session, int *ret_status)
+{
+	if (!session->launch.pid || !session->launch.ended)
+		return false;
+	*ret_status = session->launch.status;
+	return true;
+}
