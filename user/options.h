@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define SMAPTRACE_VERSION "0.1.0" /* = SMAP_VERSION of the library; a test compares */
+
 /* Exit statuses of smaptrace (architecture: the command line). */
 enum exit_status {
 	EXIT_CLEAN = 0,
@@ -35,22 +37,34 @@ struct options {
 	unsigned max_maps;
 };
 
-/* A subcommand: X-list in options.c. run returns an enum exit_status. */
+/*
+ * The commands. A new one is a file with command_<name>() and a line here:
+ * X(name, letters of the options it takes, arguments for the usage line, help).
+ * The first is what runs when no command is named.
+ */
+#define COMMANDS(X)                                                                                \
+	X(trace, "pidfoemv", "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]", \
+	  "trace processes, or a command")                                                         \
+	X(list, "pv", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")      \
+	X(doctor, "v", "", "check what tracing needs, and say what to do")
+
 struct command {
 	const char *name;
-	const char *args; /* for the usage line */
+	const char *options;
+	const char *args;
 	const char *help;
-	int (*run)(const struct options *opts);
+	int (*run)(const struct options *opts); /* returns an enum exit_status */
 };
 
-/* 0; EXIT_USAGE + 1000 style codes are not used: returns -1 and sets *ret_status when the program
- * should end now (help, version, usage error - already printed). */
-int options_parse(struct options *opts, int argc, char **argv, int *ret_status);
-void options_free(struct options *opts);
+#define COMMAND_DECLARE(name, ...) int command_##name(const struct options *opts);
+COMMANDS(COMMAND_DECLARE)
+#undef COMMAND_DECLARE
 
-/* The commands; each lives in its own file. */
-int command_trace(const struct options *opts);	/* main.c */
-int command_list(const struct options *opts);	/* list.c: processes and their maps */
-int command_doctor(const struct options *opts); /* doctor.c: requirements, found, what to do */
+/*
+ * 0, and *ret_opts holds what the command line says. Returns -1 and sets *ret_status when
+ * the program should end now: help, version or a usage error, already printed.
+ */
+int options_parse(struct options *ret_opts, int argc, char **argv, int *ret_status);
+void options_free(struct options *opts);
 
 #endif

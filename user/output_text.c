@@ -124,9 +124,9 @@ static void put_hists(struct sink *sink, const struct hist *hists)
 
 		if (count == 0)
 			continue;
-		sink_printf(sink, "\n  %s: %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n",
-			    hist_info[i].title, count, plural(count),
-			    shorten((double)hists[i].sum / (double)count).text,
+		sink_printf(sink, "\n  %s (%s)\n", hist_info[i].title, hist_info[i].unit);
+		sink_printf(sink, "  %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n", count,
+			    plural(count), shorten((double)hists[i].sum / (double)count).text,
 			    shorten((double)hist_percentile(&hists[i], 50)).text,
 			    shorten((double)hist_percentile(&hists[i], 99)).text);
 		hist_print(sink, &hists[i], hist_info[i].unit);
