@@ -310,7 +310,11 @@ static int parse_some(struct options *opts, int argc, char **argv, char *given, 
 				print_help();
 			else
 				printf("smaptrace %s\n", SMAPTRACE_VERSION);
-			*ret_status = fflush(stdout) == 0 ? EXIT_CLEAN : EXIT_CANNOT_TRACE;
+			*ret_status = EXIT_CLEAN;
+			if (fflush(stdout) != 0) {
+				log_err(-errno, "cannot write to standard output");
+				*ret_status = EXIT_CANNOT_TRACE;
+			}
 			return -1;
 		}
 		if (set_option(opts, def, optarg))
