@@ -20,6 +20,7 @@
 
 /* --- Load ------------------------------------------------------------------------ */
 
+/* Needs no read section: what mu guards is retired only by its holder. */
 static bool load_slow(struct smap *map, const struct smap_key *key, void **ret_value)
 {
 	struct smap_hold hold;
@@ -40,38 +41,109 @@ static bool load_slow(struct smap *map, const struct smap_key *key, void **ret_v
 	return true;
 }
 
-SMAP_INLINE bool load_common(struct smap *map, const struct smap_key *key, const bool is_u64,
-			     void **ret_value)
+/* The general way: registers the thread, follows cells that have moved. */
+static __attribute__((noinline)) bool load_again(struct smap *map, const struct smap_key *key,
+						 void **ret_value)
 {
 	struct smap_table *table;
 	uintptr_t value = SMAP_NIL;
 	bool amended = false, found;
+	smap_cell *cell;
 	uint64_t seq;
 	struct smap_thread *self = smap_enter(&seq);
 
-	if (smap_likely(find_read(map, key, is_u64, &value, &amended, &table) != NULL)) {
-		found = smap_is_value(value);
-		if (smap_likely(found))
-			*ret_value = (void *)value;
-	} else {
-		found = amended && load_slow(map, key, ret_value);
-	}
+	cell = map->is_u64 ? find_read(map, key, true, &value, &amended, &table)
+			   : find_read(map, key, false, &value, &amended, &table);
+	found = smap_is_value(value);
+	if (found)
+		*ret_value = (void *)value;
+	else if (!cell && amended)
+		found = load_slow(map, key, ret_value);
 	smap_exit(self, seq);
 	return found;
+}
+
+/* How the quick look at read ended. */
+enum look { LOOK_ABSENT, LOOK_HIT, LOOK_DIRTY, LOOK_AGAIN };
+
+/*
+ * The hit path, and nothing else: what it cannot decide goes to functions of its own, so that it
+ * needs no stack.
+ */
+SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, const bool is_u64,
+				 void **ret_value)
+{
+	const struct smap_view *view;
+	enum look look;
+	uintptr_t rd, value;
+	size_t index;
+	uint64_t seq;
+	struct smap_thread *self = smap_self;
+
+	if (smap_unlikely(!self))
+		return LOOK_AGAIN;
+	seq = smap_enter_known(self);
+	rd = load_read(map);
+	view = smap_read_view(rd);
+	index = smap_view_find(view, key, is_u64);
+	if (smap_unlikely(index == SMAP_NOT_FOUND)) {
+		look = rd & SMAP_AMENDED ? LOOK_DIRTY : LOOK_ABSENT;
+	} else {
+		value = load_cell(slot_cell(view->slots, index, is_u64));
+		look = LOOK_HIT;
+		if (smap_likely(smap_is_value(value)))
+			*ret_value = (void *)value;
+		else
+			look = value == SMAP_MOVED ? LOOK_AGAIN : LOOK_ABSENT;
+	}
+	smap_exit(self, seq);
+	return look;
+}
+
+static __attribute__((noinline)) bool load_bytes_rest(struct smap *map, const void *bytes,
+						      size_t len, void **ret_value, enum look look)
+{
+	struct smap_key key;
+
+	(void)key_bytes(map, bytes, len, &key);
+	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
+				  : load_again(map, &key, ret_value);
+}
+
+static __attribute__((noinline)) bool load_u64_rest(struct smap *map, uint64_t value,
+						    void **ret_value, enum look look)
+{
+	struct smap_key key;
+
+	(void)key_u64(map, value, &key);
+	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
+				  : load_again(map, &key, ret_value);
 }
 
 SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
 {
 	struct smap_key k;
+	enum look look;
 
-	return key_bytes(map, key, len, &k) && load_common(map, &k, false, ret_value);
+	if (smap_unlikely(!key_bytes(map, key, len, &k)))
+		return false;
+	look = load_quick(map, &k, false, ret_value);
+	if (smap_likely(look <= LOOK_HIT))
+		return look == LOOK_HIT;
+	return load_bytes_rest(map, key, len, ret_value, look);
 }
 
 SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 {
 	struct smap_key k;
+	enum look look;
 
-	return key_u64(map, key, &k) && load_common(map, &k, true, ret_value);
+	if (smap_unlikely(!key_u64(map, key, &k)))
+		return false;
+	look = load_quick(map, &k, true, ret_value);
+	if (smap_likely(look <= LOOK_HIT))
+		return look == LOOK_HIT;
+	return load_u64_rest(map, key, ret_value, look);
 }
 
 SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n,

@@ -8,9 +8,8 @@
  *	passed -> finish_batch -> freed      probe reclaim, counter reclaimed
  *
  * Why this is safe is proved at the top of smap_smr.c. One step never waits; the
- * reclaimer thread takes steps with naps between, longer ones when there is
- * little to do, and sleeps when there is nothing; smap_destroy takes steps itself.
- * What is retired while a batch waits for a slow reader is collected and
+ * reclaimer thread (smap_keeper.c) takes steps with naps between, and smap_destroy
+ * takes steps itself. What is retired while a batch waits for a slow reader is collected and
  * counted all the same, so that the backlog is always visible.
  *
  * Invariants
@@ -20,7 +19,6 @@
  *    whoever waits in smap_wait_for(); value_free is called without smr.lock.
  */
 #include <linux/membarrier.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -30,11 +28,6 @@
 #include "smap_internal.h"
 
 #define STALL_NS 1000000000ULL /* a reader older than this is reported, once a second */
-#define BUSY_ITEMS 1024	       /* a round with so many: come back soon */
-#define BUSY_NAP_NS 1000000    /* 1 ms */
-#define IDLE_NAP_NS 5000000    /* 5 ms */
-#define IDLE_ROUNDS 20	       /* then sleep until somebody retires something */
-#define KEEPER_STACK (256 * 1024)
 
 struct pile {
 	struct smap_bag *bags;
@@ -49,38 +42,17 @@ static struct {
 	struct smap *collected_maps, *waiting_maps; /* maps with items in the piles */
 	uint64_t started_ns, stall_reported_ns;
 
-	pthread_mutex_t nodes_lock; /* guards nodes, thread creation and the sleeping flag */
+	pthread_mutex_t nodes_lock; /* guards nodes */
 	struct smap_node *nodes, **nodes_end;
-	pthread_cond_t wake;
-	bool sleeping, stop, running;
-	pid_t pid;
-	pthread_t thread;
 
 	_Atomic(uint64_t) started; /* batches started */
 	_Atomic(uint64_t) done;	   /* batches freed */
 } smr = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.nodes_lock = PTHREAD_MUTEX_INITIALIZER,
-	.wake = PTHREAD_COND_INITIALIZER,
 };
 
 /* --- handing over ----------------------------------------------------------- */
-
-/* With nodes_lock held, or when nobody can be asleep: one more thing to look at. */
-static void wake_locked(void)
-{
-	if (smr.sleeping) {
-		smr.sleeping = false;
-		pthread_cond_signal(&smr.wake);
-	}
-}
-
-void smap_wake_keeper(void)
-{
-	pthread_mutex_lock(&smr.nodes_lock);
-	wake_locked();
-	pthread_mutex_unlock(&smr.nodes_lock);
-}
 
 void smap_retire_node(struct smap_node *node)
 {
@@ -89,8 +61,8 @@ void smap_retire_node(struct smap_node *node)
 	pthread_mutex_lock(&smr.nodes_lock);
 	*(smr.nodes ? smr.nodes_end : &smr.nodes) = node;
 	smr.nodes_end = &node->next;
-	wake_locked();
 	pthread_mutex_unlock(&smr.nodes_lock);
+	smap_wake_keeper();
 }
 
 uint64_t smap_ticket(void)
@@ -351,23 +323,26 @@ static void finish_batch(void)
 	smr.waiting = (struct pile){0};
 	smr.waiting_maps = NULL;
 	smr.is_freeing = true;
+	pthread_mutex_unlock(&smr.lock);
+	smap_in_callback = true;
+	for (struct smap_bag *bag = pile.bags; bag; bag = bag->next)
+		for (uint32_t i = 0; i < bag->count; i++)
+			bag->items[i].map->value_free(bag->items[i].value, bag->items[i].map->ctx);
+
+	/* Count while the maps are there for certain, in one go: `touched` is shared. */
+	pthread_mutex_lock(&smr.lock);
 	for (struct smap_bag *bag = pile.bags; bag; bag = bag->next)
 		for (uint32_t i = 0; i < bag->count; i++)
 			touch(bag->items[i].map, 1, 0);
 	for (struct smap_node *node = pile.nodes; node; node = node->next)
 		touch(node->map, node->items, 0);
-
+	report_reclaimed();
 	pthread_mutex_unlock(&smr.lock);
-	smap_in_callback = true;
+
 	for (struct smap_bag *bag = pile.bags, *next; bag; bag = next) {
-		for (uint32_t i = 0; i < bag->count; i++)
-			bag->items[i].map->value_free(bag->items[i].value, bag->items[i].map->ctx);
 		next = bag->next;
 		free(bag);
 	}
-	pthread_mutex_lock(&smr.lock);
-	report_reclaimed();
-	pthread_mutex_unlock(&smr.lock);
 	for (struct smap_node *node = pile.nodes, *next; node; node = next) {
 		next = node->next;
 		node->free(node->map, node);
@@ -383,7 +358,7 @@ static void finish_batch(void)
  * One step, never blocking: collect, start a batch if none is waited for, free the one whose
  * readers have left. True if anything is under way.
  */
-static bool step(uint64_t *ret_items)
+bool smap_reclaim_step(uint64_t *ret_items)
 {
 	bool busy;
 
@@ -414,128 +389,9 @@ void smap_wait_for(const _Atomic(bool) *flag)
 
 	/* Acquire: pairs with the release store of whoever sets the flag. */
 	while (!atomic_load_explicit(flag, memory_order_acquire)) {
-		step(&items);
+		smap_reclaim_step(&items);
 		/* Acquire: as above */
 		if (!atomic_load_explicit(flag, memory_order_acquire))
 			nanosleep(&nap, NULL);
-	}
-}
-
-/* --- the reclaimer thread ----------------------------------------------------- */
-
-/* Sleep, but not through a stop. */
-static bool nap(uint64_t ns)
-{
-	struct timespec until;
-	bool stop;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)ns;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&smr.nodes_lock);
-	if (!smr.stop)
-		pthread_cond_clockwait(&smr.wake, &smr.nodes_lock, CLOCK_MONOTONIC, &until);
-	stop = smr.stop;
-	pthread_mutex_unlock(&smr.nodes_lock);
-	return !stop;
-}
-
-/*
- * Sleep until there is something to do. The flag is raised first and everything looked at once
- * more after it: who retired before the look was seen, who retires after it sees the flag.
- */
-static bool sleep_until_woken(void)
-{
-	uint64_t items;
-	bool stop;
-
-	pthread_mutex_lock(&smr.nodes_lock);
-	smr.sleeping = true;
-	pthread_mutex_unlock(&smr.nodes_lock);
-	if (step(&items) || smap_flush_stale_batches(false))
-		smap_wake_keeper();
-	pthread_mutex_lock(&smr.nodes_lock);
-	while (smr.sleeping && !smr.stop)
-		pthread_cond_wait(&smr.wake, &smr.nodes_lock);
-	stop = smr.stop;
-	pthread_mutex_unlock(&smr.nodes_lock);
-	return !stop;
-}
-
-static void *keeper(void *arg)
-{
-	unsigned idle = 0;
-
-	(void)arg;
-	for (;;) {
-		uint64_t items;
-		bool busy = step(&items);
-
-		busy |= smap_flush_stale_batches(false);
-		idle = busy ? 0 : idle + 1;
-		if (idle >= IDLE_ROUNDS) {
-			idle = 0;
-			if (!sleep_until_woken())
-				break;
-		} else if (!nap(items >= BUSY_ITEMS ? BUSY_NAP_NS : IDLE_NAP_NS)) {
-			break;
-		}
-	}
-	return NULL;
-}
-
-static int start_thread(void)
-{
-	pthread_attr_t attr;
-	sigset_t all, old;
-	int err;
-
-	err = pthread_attr_init(&attr);
-	if (err)
-		return -err;
-	(void)pthread_attr_setstacksize(&attr, KEEPER_STACK);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the program's, not ours */
-	err = pthread_create(&smr.thread, &attr, keeper, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
-	if (err)
-		return -err;
-	pthread_setname_np(smr.thread, "smap-reclaim");
-	smr.running = true;
-	smr.pid = getpid();
-	return 0;
-}
-
-int smap_smr_start(void)
-{
-	int err = 0;
-
-	pthread_mutex_lock(&smr.nodes_lock);
-	if (!smr.running)
-		err = start_thread();
-	pthread_mutex_unlock(&smr.nodes_lock);
-	return err;
-}
-
-/*
- * exit() or dlclose(): stop the thread (unless we are it, or a child that never had it), tell
- * listeners the last misses.
- */
-__attribute__((destructor)) static void reclaim_unload(void)
-{
-	bool join;
-
-	pthread_mutex_lock(&smr.nodes_lock);
-	join = smr.running && smr.pid == getpid() && !pthread_equal(smr.thread, pthread_self());
-	smr.stop = true;
-	pthread_cond_broadcast(&smr.wake);
-	pthread_mutex_unlock(&smr.nodes_lock);
-	if (join) {
-		pthread_join(smr.thread, NULL);
-		smap_flush_stale_batches(true);
 	}
 }

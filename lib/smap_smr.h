@@ -73,17 +73,24 @@ struct smap_thread *smap_enter_slow(uint64_t *ret_seq) SMAP_HIDDEN;
  * The signal fence keeps the compiler from moving loads of shared pointers above the
  * store; the processor is kept from it by the reclaimer's membarrier(2).
  */
+SMAP_INLINE uint64_t smap_enter_known(struct smap_thread *self)
+{
+	/* relaxed: owner-only */
+	uint64_t seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
+
+	/* relaxed: ordered by the membarrier in smap_reclaim.c:start_batch() */
+	atomic_store_explicit(&self->state.seq, seq | 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	return seq;
+}
+
 SMAP_INLINE struct smap_thread *smap_enter(uint64_t *ret_seq)
 {
 	struct smap_thread *self = smap_self;
 
 	if (smap_unlikely(!self))
 		return smap_enter_slow(ret_seq);
-	/* relaxed: owner-only */
-	*ret_seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
-	/* relaxed: ordered by the membarrier in smap_reclaim.c:start_batch() */
-	atomic_store_explicit(&self->state.seq, *ret_seq | 1, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
+	*ret_seq = smap_enter_known(self);
 	return self;
 }
 
@@ -114,6 +121,8 @@ void smap_retire_node(struct smap_node *node) SMAP_HIDDEN;
 uint64_t smap_ticket(void) SMAP_HIDDEN;
 bool smap_ticket_over(uint64_t ticket) SMAP_HIDDEN;
 
+/* One step of reclamation, which never waits. True if anything is under way. */
+bool smap_reclaim_step(uint64_t *ret_items) SMAP_HIDDEN;
 /* Bring the counters of retired items up to date. */
 void smap_collect_retired(void) SMAP_HIDDEN;
 /* Help the reclaimer until the flag is set; not inside a read section or a callback. */
