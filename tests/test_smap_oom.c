@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_smap_oom.c - G7: out of memory leaves the map as it was.
+ *
+ * With the allocator of fault_alloc.h, for each operation in each of several states of a map, n goes up from 1 until
+ * the operation asks for no more memory. Each time the map is built anew, beside
+ * a model of it (gosync.h), and afterwards must equal the model: unchanged after
+ * -ENOMEM, changed after success. At the end all blocks must have come back.
+ *
+ * Only allocations of the thread under test fail, not those of the reclaimer.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fault_alloc.h"
+#include "gosync.h"
+#include "keyspace.h"
+#include "until.h"
+
+/* --- a map beside its model --- */
+
+#define UNIVERSE 700
+
+struct sut {
+	struct keyspace ks;
+	struct gosync *model;
+	bool freeing;
+	atomic_uint freed;
+	unsigned left;
+	unsigned leaked; /* allowed, and then exact */
+};
+
+static char values[8];
+#define V1 ((void *)&values[1])
+#define V2 ((void *)&values[2])
+
+static void count_freed(void *value, void *ctx)
+{
+	(void)value;
+	((struct sut *)ctx)->freed++;
+}
+
+static void count_left(void *value, void *ctx)
+{
+	(void)value;
+	((struct sut *)ctx)->left++;
+}
+
+static void begin(struct sut *s)
+{
+	struct smap_options opts = {.size = sizeof(opts),
+				    .key_kind = s->ks.u64 ? SMAP_KEY_U64 : SMAP_KEY_BYTES,
+				    .value_free = s->freeing ? count_freed : NULL,
+				    .ctx = s};
+
+	s->freed = s->left = s->leaked = 0;
+	assert_int_equal(smap_create(&s->ks.map, &opts), 0);
+	s->model = gosync_new(UNIVERSE);
+	s->model->left = count_left;
+	s->model->ctx = s;
+}
+
+static void put(struct sut *s, size_t key)
+{
+	void *unused;
+
+	assert_int_equal(keyspace_store(&s->ks, key, V1), 0);
+	gosync_swap(s->model, key, V1, &unused);
+}
+
+static void take(struct sut *s, size_t key)
+{
+	void *unused;
+
+	assert_true(keyspace_delete(&s->ks, key));
+	gosync_load_and_delete(s->model, key, &unused);
+}
+
+static bool go_on(size_t i, void *value, void *ctx)
+{
+	(void)i;
+	(void)value;
+	(void)ctx;
+	return true;
+}
+
+static void promote(struct sut *s)
+{
+	keyspace_range(&s->ks, go_on, NULL);
+	disarm();
+	gosync_range(s->model);
+}
+
+static void end(struct sut *s)
+{
+	gosync_clear(s->model);
+	smap_destroy(s->ks.map);
+	if (s->freeing)
+		assert_int_equal(s->freed + s->leaked, s->left);
+	gosync_free(s->model);
+}
+
+/* --- states: key 5 is what the operation works on, 600 a key that is nowhere --- */
+
+static void state_empty(struct sut *s)
+{
+	(void)s;
+}
+
+static void state_dirty_only(struct sut *s)
+{
+	for (size_t k = 0; k < 10; k++)
+		put(s, k);
+}
+
+static void state_promoted(struct sut *s)
+{
+	state_dirty_only(s);
+	promote(s);
+}
+
+static void state_deleted_in_read(struct sut *s)
+{
+	state_promoted(s);
+	take(s, 5);
+	take(s, 6);
+}
+
+static void state_expunged(struct sut *s)
+{
+	state_deleted_in_read(s);
+	put(s, 20);
+}
+
+static void state_amended(struct sut *s)
+{
+	state_promoted(s);
+	put(s, 20);
+}
+
+static void state_cleared(struct sut *s)
+{
+	state_amended(s);
+	assert_int_equal(smap_clear(s->ks.map), 0);
+	gosync_clear(s->model);
+}
+
+/* The next new key does not fit: at any fill, some state of these is at the limit. */
+static void fill_up(struct sut *s)
+{
+	struct smap_state st;
+	uint64_t growths;
+	size_t k = 30;
+
+	smap_inspect(s->ks.map, &st);
+	for (growths = st.growths; k < 500 && st.growths < growths + 2; k++) {
+		put(s, k);
+		smap_inspect(s->ks.map, &st);
+	}
+	/* Just grown, so the table's limit is known: fill it to the last place. */
+	for (size_t limit = st.slots; s->model->dirty_len < limit && k < 600; k++) {
+		arm(1, true);
+		if (keyspace_store(&s->ks, k, V1)) {
+			disarm();
+			return;
+		}
+		disarm();
+		(void)gosync_swap(s->model, k, V1, &(void *){NULL});
+	}
+}
+
+static void state_full(struct sut *s)
+{
+	state_dirty_only(s);
+	fill_up(s);
+}
+
+static void state_full_promoted(struct sut *s)
+{
+	state_full(s);
+	promote(s);
+}
+
+static void state_full_deleted(struct sut *s)
+{
+	state_full_promoted(s);
+	take(s, 5);
+	take(s, 7);
+}
+
+/* --- operations: each on both, the model with memory; -ENOMEM or the result --- */
+
+static int expect(int got, int want)
+{
+	if (got != -ENOMEM)
+		assert_int_equal(got, want);
+	return got;
+}
+
+static int op_store(struct sut *s, size_t key)
+{
+	void *unused;
+	int ret = keyspace_store(&s->ks, key, V2);
+
+	disarm();
+	if (!ret)
+		gosync_swap(s->model, key, V2, &unused);
+	return expect(ret, 0);
+}
+
+static int op_swap(struct sut *s, size_t key)
+{
+	void *got = s, *want;
+	int ret = keyspace_swap(&s->ks, key, V2, &got);
+
+	disarm();
+	if (ret == -ENOMEM) {
+		assert_ptr_equal(got, s);
+		return ret;
+	}
+	expect(ret, gosync_swap(s->model, key, V2, &want));
+	assert_ptr_equal(got, want);
+	return ret;
+}
+
+static int op_load_or_store(struct sut *s, size_t key)
+{
+	void *got = s, *want;
+	int ret = keyspace_load_or_store(&s->ks, key, V2, &got);
+
+	disarm();
+	if (ret == -ENOMEM) {
+		assert_ptr_equal(got, s);
+		return ret;
+	}
+	expect(ret, gosync_load_or_store(s->model, key, V2, &want));
+	assert_ptr_equal(got, want);
+	return ret;
+}
+
+static int op_compare_and_swap(struct sut *s, size_t key)
+{
+	int ret = keyspace_compare_and_swap(&s->ks, key, V1, V2);
+
+	disarm();
+	if (ret == -ENOMEM)
+		assert_true(s->freeing);
+	else
+		expect(ret, gosync_compare_and_swap(s->model, key, V1, V2));
+	return ret;
+}
+
+static int op_clear(struct sut *s, size_t key)
+{
+	int ret = smap_clear(s->ks.map);
+
+	disarm();
+	(void)key;
+	if (!ret)
+		gosync_clear(s->model);
+	return expect(ret, 0);
+}
+
+/* These cannot fail. */
+static int op_load(struct sut *s, size_t key)
+{
+	void *got = NULL, *want = NULL;
+	bool ret = keyspace_load(&s->ks, key, &got);
+
+	disarm();
+	assert_int_equal(ret, gosync_load(s->model, key, &want));
+	assert_ptr_equal(got, want);
+	return 0;
+}
+
+static int op_load_and_delete(struct sut *s, size_t key)
+{
+	void *got = NULL, *want = NULL;
+	bool ret = keyspace_load_and_delete(&s->ks, key, &got);
+
+	disarm();
+	assert_int_equal(ret, gosync_load_and_delete(s->model, key, &want));
+	assert_ptr_equal(got, want);
+	return 0;
+}
+
+static int op_compare_and_delete(struct sut *s, size_t key)
+{
+	bool ret = keyspace_compare_and_delete(&s->ks, key, V1);
+
+	disarm();
+	assert_int_equal(ret, gosync_compare_and_delete(s->model, key, V1));
+	return 0;
+}
+
+static int op_promote(struct sut *s, size_t key)
+{
+	(void)key;
+	promote(s);
+	return 0;
+}
+
+#define STATES(X)                                                                                  \
+	X(empty)                                                                                   \
+	X(dirty_only)                                                                              \
+	X(promoted)                                                                                \
+	X(deleted_in_read)                                                                         \
+	X(expunged)                                                                                \
+	X(amended) X(cleared) X(full) X(full_promoted) X(full_deleted)
+
+#define OPS(X)                                                                                     \
+	X(store)                                                                                   \
+	X(swap)                                                                                    \
+	X(load_or_store)                                                                           \
+	X(compare_and_swap) X(clear) X(load) X(load_and_delete) X(compare_and_delete) X(promote)
+
+struct named_state {
+	const char *name;
+	void (*build)(struct sut *s);
+};
+
+struct named_op {
+	const char *name;
+	int (*run)(struct sut *s, size_t key);
+};
+
+static const struct named_state states[] = {
+#define STATE(n) {#n, state_##n},
+	STATES(STATE)};
+
+static const struct named_op ops[] = {
+#define OP(n) {#n, op_##n},
+	OPS(OP)};
+
+/* --- comparing --- */
+
+static void same(const char *what, const char *where, uint64_t got, uint64_t want)
+{
+	if (got != want)
+		fail_msg("%s: %s is %llu, not %llu", where, what, (unsigned long long)got,
+			 (unsigned long long)want);
+}
+
+static void compare_counters(const struct sut *s, const char *where)
+{
+	const struct gosync *g = s->model;
+	struct smap_state st;
+
+	smap_inspect(s->ks.map, &st);
+	same("misses", where, st.counters.misses, g->count.misses);
+	same("promotions", where, st.counters.promotions, g->count.promotions);
+	same("rebuilds", where, st.counters.rebuilds, g->count.rebuilds);
+	same("copied", where, st.counters.copied, g->count.copied);
+	same("expunged", where, st.counters.expunged, g->count.expunged);
+	same("miss_count", where, st.miss_count, g->misses);
+	same("read_len", where, st.read_len, g->read_len);
+	same("dirty_len", where, st.dirty_len, g->dirty_len);
+	same("amended", where, st.amended, g->amended);
+	same("has_dirty", where, st.has_dirty, g->has_dirty);
+	same("new_keys", where, st.new_keys, g->new_keys);
+	same("len", where, smap_len(s->ks.map), g->len);
+	same("leaked", where, st.leaked, s->leaked);
+}
+
+struct contents {
+	const struct sut *s;
+	const char *where;
+	size_t met;
+};
+
+static bool compare_entry(size_t i, void *value, void *ctx)
+{
+	struct contents *c = ctx;
+
+	assert_true(i < UNIVERSE);
+	same("a value", c->where, (uintptr_t)value, (uintptr_t)gosync_peek(c->s->model, i));
+	c->met++;
+	return true;
+}
+
+/* And the map must work: what is left of it is all there, and it takes new keys. */
+static void compare_contents(struct sut *s, const char *where)
+{
+	struct contents c = {.s = s, .where = where};
+
+	promote(s);
+	keyspace_range(&s->ks, compare_entry, &c);
+	same("keys in Range", where, c.met, s->model->len);
+	put(s, 601);
+	put(s, 5);
+	compare_counters(s, where);
+}
+
+/* --- every allocation of every operation in every state --- */
+
+static bool one_failure(struct sut *s, const struct named_state *st, const struct named_op *op,
+			size_t key, unsigned n, bool and_on)
+{
+	char where[160];
+	bool hit;
+	int ret;
+
+	snprintf(where, sizeof(where), "%s of key %zu in state %s, %s%s, allocation %u fails",
+		 op->name, key, st->name, s->ks.u64 ? "u64" : "bytes",
+		 s->freeing ? ", value_free" : "", n);
+	begin(s);
+	st->build(s);
+	compare_counters(s, where);
+	arm(n, and_on);
+	ret = op->run(s, key);
+	hit = disarm();
+	if (ret == -ENOMEM && !hit)
+		fail_msg("%s: -ENOMEM out of nothing", where);
+	compare_counters(s, where);
+	compare_contents(s, where);
+	end(s);
+	return hit;
+}
+
+static void all_failures(struct sut *s, const struct named_state *st, const struct named_op *op)
+{
+	static const size_t keys[] = {5, 20, 602};
+
+	for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++)
+		for (int and_on = 0; and_on < 2; and_on++)
+			for (unsigned n = 1; one_failure(s, st, op, keys[k], n, and_on); n++)
+				assert_true(n < 100);
+}
+
+static void until_blocks(long want)
+{
+	for (struct until u = until_begin(); blocks > want && until_again(&u);)
+		;
+	assert_true(blocks <= want);
+}
+
+/* Once without counting, so that what is made once per process or thread is there. */
+static void warm_up(void)
+{
+	struct sut s = {.freeing = true};
+
+	for (size_t i = 0; i < 3; i++) {
+		begin(&s);
+		state_full_deleted(&s);
+		op_clear(&s, 0);
+		end(&s);
+	}
+}
+
+static void test_G7_no_memory_leaves_the_map_as_it_was(void **state)
+{
+	long before;
+
+	(void)state;
+	warm_up();
+	before = blocks;
+	for (int variant = 0; variant < 4; variant++) {
+		struct sut s = {.ks.u64 = variant & 1, .freeing = variant & 2};
+
+		for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
+			for (size_t j = 0; j < sizeof(ops) / sizeof(*ops); j++)
+				all_failures(&s, &states[i], &ops[j]);
+	}
+	until_blocks(before);
+}
+
+/* In a full map, a new key must have met -ENOMEM: the states above do what they say. */
+static void test_full_states_are_full(void **state)
+{
+	struct sut s = {.ks.u64 = true};
+
+	(void)state;
+	begin(&s);
+	state_full(&s);
+	arm(1, true);
+	assert_int_equal(op_store(&s, 602), -ENOMEM);
+	assert_true(disarm());
+	assert_int_equal(op_store(&s, 602), 0);
+	end(&s);
+}
+
+/*
+ * Loads and deletes need no memory at all, however little there is. Values that
+ * could not even be retired are given up, and counted to the last one.
+ */
+static void test_deletes_need_no_memory(void **state)
+{
+	(void)state;
+	for (int variant = 0; variant < 4; variant++) {
+		struct sut s = {.ks.u64 = variant & 1, .freeing = variant & 2};
+		struct smap_state st;
+
+		begin(&s);
+		for (size_t k = 0; k < 500; k++)
+			put(&s, k);
+		promote(&s);
+		for (size_t k = 0; k < 500; k += 2) {
+			arm(1, true);
+			op_load(&s, k);
+			arm(1, true);
+			op_load_and_delete(&s, k);
+			arm(1, true);
+			op_compare_and_delete(&s, k + 1);
+		}
+		smap_inspect(s.ks.map, &st);
+		assert_true(s.freeing || !st.leaked);
+		s.leaked = st.leaked;
+		compare_counters(&s, "after deletes without memory");
+		end(&s);
+	}
+}
+
+/* --- creating --- */
+
+/* Must come first: the first map of the process starts the reclaimer. */
+static void test_create_without_a_thread(void **state)
+{
+	struct smap *map = (void *)values;
+	int ret;
+
+	(void)state;
+	refuse_threads = true;
+	ret = smap_create(&map, NULL);
+	refuse_threads = false;
+	assert_int_equal(ret, -EAGAIN);
+	assert_ptr_equal(map, values);
+	assert_int_equal(smap_registry.map_count, 0);
+	assert_int_equal(smap_create(&map, NULL), 0);
+	smap_destroy(map);
+}
+
+static void test_create_without_memory(void **state)
+{
+	long before;
+
+	(void)state;
+	warm_up();
+	before = blocks;
+	for (unsigned n = 1;; n++) {
+		struct smap *map = (void *)values;
+		int ret;
+
+		arm(n, true);
+		ret = smap_create(&map, NULL);
+		if (!disarm()) {
+			assert_int_equal(ret, 0);
+			assert_true(n > 1);
+			smap_destroy(map);
+			break;
+		}
+		if (!ret) { /* it did without */
+			smap_destroy(map);
+			continue;
+		}
+		assert_int_equal(ret, -ENOMEM);
+		assert_ptr_equal(map, values);
+		assert_int_equal(smap_registry.map_count, 0);
+	}
+	until_blocks(before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_create_without_a_thread),
+		cmocka_unit_test(test_create_without_memory),
+		cmocka_unit_test(test_full_states_are_full),
+		cmocka_unit_test(test_deletes_need_no_memory),
+		cmocka_unit_test(test_G7_no_memory_leaves_the_map_as_it_was),
+	};
+
+	alarm(300); /* a deadlock must not hang the suite */
+	return cmocka_run_group_tests_name("smap_oom", tests, NULL, NULL);
+}
