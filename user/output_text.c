@@ -35,7 +35,7 @@ struct number {
 	char text[16];
 };
 
-/* At most five characters: 0.5 12 9999 12.3k 456k 1.23M. */
+/* At most five characters: 0.25 1.5 12 9999 12.3k 456k 1.23M. */
 static struct number shorten(double value)
 {
 	static const char units[] = "kMGTPE";
@@ -45,7 +45,7 @@ static struct number shorten(double value)
 	if (value < 9999.5) {
 		bool whole = value >= 99.5 || value == (double)(uint64_t)value;
 
-		snprintf(n.text, sizeof(n.text), whole ? "%.0f" : "%.1f", value);
+		snprintf(n.text, sizeof(n.text), "%.*f", whole ? 0 : value < 1 ? 2 : 1, value);
 		return n;
 	}
 	while (value >= 999.5 && units[unit + 1]) {

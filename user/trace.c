@@ -83,7 +83,7 @@ static int on_record(void *ctx, const struct record *record)
 /* Attached: windows until the end. 0 or -errno of the session; trace->err is the output's. */
 static int follow(struct trace *trace)
 {
-	size_t targets = trace->model->target_count;
+	size_t targets = trace->opts->cmd ? 1 : trace->opts->pid_count;
 	unsigned probes = session_probe_count(trace->session);
 	int err = session_drop(trace->session);
 

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every output renders the empty report, a full one and hostile names as its
+ * golden file says, and reports a full disk. GOLDEN_UPDATE=1 rewrites the
+ * golden files: look at the difference before you commit it.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "output.h"
+
+#define SECOND 1000000000ULL
+#define START (100 * SECOND)
+
+static const struct report_meta meta = {
+	.version = "0.1.0",
+	.kernel = "6.1.0 x86_64",
+	.hostname = "host",
+	.start_ns = START,
+	.start_unix_ns = 1700000000ULL * SECOND,
+	.interval_ms = 1000,
+	.exact = true,
+};
+
+static const struct evidence evidence[] = {{"cost_share", 0.25}, {"copied_per_key", 123456}};
+
+/* What the model will hold: a description, so that a scenario is data. */
+struct scenario {
+	const char *name; /* of its golden files */
+	unsigned targets, maps;
+	const char *map_name, *comm;
+	bool finding;
+};
+
+static const struct scenario scenarios[] = {
+	{"empty", 0, 0, "", "", false},
+	{"idle", 1, 0, "", "prog", false},
+	{"full", 3, 2, "sessions", "respd", true},
+	{"hostile", 1, 1, "\033[2J\"q\"\\<b>&'\r\n\xff\xc3\xbc\xe2\x80\xae`$(x)", "a\tb\xfe\033",
+	 true},
+};
+
+#define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+
+static void add(struct model *model, const struct record *record)
+{
+	assert_int_equal(model_add(model, record), 0);
+}
+
+static void add_target(struct model *model, const struct scenario *scenario, unsigned target)
+{
+	struct record r = {.kind = RECORD_TARGET};
+
+	r.target.target = target;
+	r.target.pid = 4242 + target;
+	r.target.start_ns = START;
+	r.target.from_start = target == 1;
+	snprintf(r.target.comm, sizeof(r.target.comm), "%s", scenario->comm);
+	strcpy(r.target.file, "/usr/lib/libsmap.so.0");
+	add(model, &r);
+	if (target == 0)
+		return;
+	r = (struct record){.kind = RECORD_TARGET_END};
+	r.target_end.target = target;
+	r.target_end.exit_known = 1;
+	r.target_end.status = target == 1 ? 3 << 8 : 9; /* exit(3); SIGKILL */
+	add(model, &r);
+}
+
+static void fill_sample(struct record_sample *s, unsigned map, unsigned window)
+{
+	unsigned scale = (map + 1) * window;
+
+	s->ts_ns = START + window * SECOND;
+	s->alive = map != 1;
+	s->state_ok = 1;
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
+		s->counted[i] = (uint64_t)scale * 1000 * (i + 1);
+		s->total[i] = s->counted[i] + (map == 0 ? 0 : 5000000000ULL);
+	}
+	for (unsigned h = 0; h < ST_HIST_COUNT; h++)
+		for (unsigned slot = h; slot < h + 4 && map < 2; slot++) {
+			s->hist[h][slot] = (uint64_t)scale * (slot + 1);
+			s->sum[h] += (uint64_t)scale * (slot + 1) << slot;
+		}
+	s->threshold = 1000;
+	s->miss_count = 456;
+	s->read_len = 123456;
+	s->dirty_len = 1000;
+	s->has_dirty = s->amended = 1;
+	s->backlog = 12;
+	s->inserts = s->new_keys = scale * 10;
+	s->lock_wait_ns = scale * 1000000ULL;
+	s->process_cpu_ns = window * SECOND / 2;
+}
+
+static void add_maps(struct model *model, const struct scenario *scenario, unsigned window)
+{
+	for (unsigned i = 0; i < scenario->maps; i++) {
+		struct record r = {.kind = RECORD_MAP};
+		struct st_key key = {.addr = 0x7f0000001000 + i * 0x1000, .id = i + 1};
+
+		r.map.key = key;
+		r.map.created_ns = i == 0 ? START : 1;
+		snprintf(r.map.name, sizeof(r.map.name), "%s", scenario->map_name);
+		if (window == 1)
+			add(model, &r);
+		else if (i == 1)
+			continue; /* ended in the first window */
+		r = (struct record){.kind = RECORD_SAMPLE};
+		r.sample.key = key;
+		fill_sample(&r.sample, i, window);
+		add(model, &r);
+	}
+}
+
+static void add_window(struct model *model, unsigned window, bool last)
+{
+	struct record r = {.kind = RECORD_WINDOW};
+
+	r.window.start_ns = START + (window - 1) * SECOND;
+	r.window.end_ns = START + window * SECOND;
+	r.window.last = last;
+	add(model, &r);
+}
+
+static int put(const struct output *output, struct sink *sink, const struct model *model,
+	       enum report_kind kind, const struct scenario *scenario)
+{
+	const struct finding finding = {
+		.trap = "read-diffusion",
+		.severity = FINDING_WARNING,
+		.pid = 4242,
+		.addr = 0x7f0000001000,
+		.name = scenario->map_name,
+		.since_ns = START + SECOND / 2,
+		.evidence = evidence,
+		.evidence_count = 2,
+		.remedy = "probe for the key before you store it",
+	};
+	struct report *report = NULL, copy;
+	int err;
+
+	assert_int_equal(report_create(&report, kind, model, &meta), 0);
+	copy = *report;
+	copy.findings = &finding;
+	copy.finding_count = scenario->finding;
+	err = output_report(output, sink, &copy);
+	report_free(report);
+	return err;
+}
+
+static int render_to(const struct output *output, struct sink *sink,
+		     const struct scenario *scenario)
+{
+	struct model *model = NULL;
+	int err;
+
+	assert_int_equal(model_create(&model), 0);
+	for (unsigned i = 0; i < scenario->targets; i++)
+		add_target(model, scenario, i);
+	err = output_begin(output, sink, &meta);
+	for (unsigned window = 1; window <= 2 && !err; window++) {
+		struct record loss = {.kind = RECORD_LOSS};
+
+		add_maps(model, scenario, window);
+		strcpy(loss.loss.name, "ring_full");
+		strcpy(loss.loss.help, "event records dropped: ring buffer full");
+		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;
+		add(model, &loss);
+		add_window(model, window, window == 2);
+		err = put(output, sink, model, REPORT_WINDOW, scenario);
+	}
+	if (!err)
+		err = put(output, sink, model, REPORT_END, scenario);
+	if (!err)
+		err = output_end(output, sink);
+	model_free(model);
+	return err;
+}
+
+static char *render(const struct output *output, const struct scenario *scenario)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	struct sink sink;
+
+	assert_non_null(file);
+	sink_init(&sink, file);
+	assert_int_equal(render_to(output, &sink, scenario), 0);
+	assert_int_equal(sink_close(&sink), 0);
+	fclose(file);
+	return text;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *text = calloc(1, 1 << 20);
+
+	assert_non_null(text);
+	if (!file)
+		fail_msg("cannot read %s (tests run at the top of the tree)", path);
+	assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+	fclose(file);
+	return text;
+}
+
+static void test_golden(void **state)
+{
+	(void)state;
+	for (size_t o = 0; outputs[o]; o++) {
+		for (size_t i = 0; i < SCENARIO_COUNT; i++) {
+			char *got = render(outputs[o], &scenarios[i]), *want;
+			char path[128];
+
+			snprintf(path, sizeof(path), "tests/golden/%s.%s", scenarios[i].name,
+				 outputs[o]->suffix);
+			if (getenv("GOLDEN_UPDATE")) {
+				FILE *file = fopen(path, "w");
+
+				assert_non_null(file);
+				fputs(got, file);
+				fclose(file);
+			}
+			want = read_file(path);
+			if (strcmp(got, want) != 0)
+				fail_msg("%s differs; this is what came:\n%s", path, got);
+			free(got);
+			free(want);
+		}
+	}
+}
+
+/* Text: 80 columns, no control bytes but the newline, whatever the names and numbers. */
+static void test_text_is_safe(void **state)
+{
+	const struct scenario many = {"many", 2, 2000, scenarios[3].map_name, "x\033", true};
+	struct scenario cases[] = {scenarios[2], scenarios[3], many};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = render(&output_text, &cases[i]), *line, *save = NULL;
+
+		for (const char *c = text; *c; c++)
+			assert_true(*c == '\n' || ((unsigned char)*c >= 0x20 && *c != 0x7f));
+		if (i == 2) {
+			assert_non_null(strstr(text, "and 1990 more\n"));
+			assert_non_null(strstr(text, "1980 more maps, lifetime totals\n"));
+		}
+		for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+			if (strlen(line) > 80 && !strstr(line, "\xc3\xbc")) /* 2 bytes, 1 column */
+				fail_msg("%zu columns: %s", strlen(line), line);
+		free(text);
+	}
+}
+
+static void test_text_says(void **state)
+{
+	char *empty = render(&output_text, &scenarios[0]);
+	char *full = render(&output_text, &scenarios[2]);
+
+	(void)state;
+	assert_non_null(strstr(empty, "No map seen"));
+	assert_non_null(strstr(empty, "\nLost: nothing.\n"));
+	assert_null(strstr(full, "Lost: nothing"));
+	assert_non_null(strstr(full, "  ring_full 34\n      event records dropped"));
+	assert_non_null(strstr(full, "exited with status 3"));
+	assert_non_null(strstr(full, "killed by signal 9"));
+	free(empty);
+	free(full);
+}
+
+/* --- JSON ----------------------------------------------------------------- */
+
+static json_t *line_of(const char *text, const char *type)
+{
+	char *copy = strdup(text), *save = NULL, want[64];
+	json_t *found = NULL;
+
+	snprintf(want, sizeof(want), "{\"type\":\"%s\",", type);
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		json_error_t error;
+		json_t *value = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+
+		if (!value)
+			fail_msg("%s in: %s", error.text, line);
+		assert_int_equal(strncmp(line, "{\"type\":\"", 9), 0);
+		if (!found && strncmp(line, want, strlen(want)) == 0)
+			found = value;
+		else
+			json_decref(value);
+	}
+	free(copy);
+	assert_non_null(found);
+	return found;
+}
+
+static json_int_t number(json_t *object, const char *a, const char *b, const char *c)
+{
+	json_t *value = json_object_get(object, a);
+
+	value = b ? json_object_get(value, b) : value;
+	value = c ? json_object_get(value, c) : value;
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+static void test_json_values(void **state)
+{
+	char *text = render(&output_json, &scenarios[2]);
+	json_t *end = line_of(text, "end"), *window = line_of(text, "window");
+	json_t *map = json_array_get(json_object_get(end, "maps"), 0);
+
+	(void)state;
+	assert_int_equal(json_array_size(json_object_get(end, "maps")), 2);
+	assert_string_equal(json_string_value(json_object_get(map, "addr")), "0x7f0000001000");
+	assert_int_equal(number(map, "pid", NULL, NULL), 4242);
+	assert_int_equal(number(map, "misses", NULL, NULL), 2000);
+	assert_int_equal(number(map, "traced", "reclaimed", NULL), 16000);
+	assert_int_equal(number(map, "window", "misses", NULL), 2000);
+	assert_int_equal(number(map, "hists", "miss_wait", "count"), 2 * (1 + 2 + 3 + 4));
+	assert_int_equal(number(map, "state", "miss_debt", NULL), 544);
+	assert_int_equal(number(end, "losses", "ring_full", NULL), 34);
+	assert_int_equal(number(end, "losses", "maps_full", NULL), 0);
+	map = json_array_get(json_object_get(window, "maps"), 1);
+	assert_int_equal(number(map, "misses", NULL, NULL), 5000002000LL);
+	assert_int_equal(number(map, "window", "misses", NULL), 2000);
+	json_decref(end);
+	json_decref(window);
+	free(text);
+}
+
+static void test_json_hostile(void **state)
+{
+	char *text = render(&output_json, &scenarios[3]);
+	json_t *end = line_of(text, "end");
+	json_t *map = json_array_get(json_object_get(end, "maps"), 0);
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(map, "name")),
+			    "\033[2J\"q\"\\<b>&'\r\n\xef\xbf\xbd\xc3\xbc\xe2\x80\xae`$(x)");
+	json_decref(end);
+	free(text);
+}
+
+/* Adds each key below value to keys; evidence and losses have names of their own. */
+static void collect(json_t *keys, json_t *value)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	json_object_foreach(value, key, member)
+	{
+		json_object_set_new(keys, key, json_true());
+		if (strcmp(key, "evidence") != 0 && strcmp(key, "losses") != 0)
+			collect(keys, member);
+	}
+	json_array_foreach(value, i, member) collect(keys, member);
+}
+
+/* A documented field is a table row that begins with "| `name` |". */
+static json_t *documented(const char *docs)
+{
+	json_t *keys = json_object();
+
+	for (const char *row = strstr(docs, "\n| `"); row; row = strstr(row, "\n| `")) {
+		char name[64];
+
+		row += strlen("\n| `");
+		assert_int_equal(sscanf(row, "%63[a-z0-9_]", name), 1);
+		json_object_set_new(keys, name, json_true());
+	}
+	return keys;
+}
+
+static void compare(json_t *keys, json_t *other, const char *complaint)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(keys, key, value) if (!json_object_get(other, key))
+		fail_msg("'%s' %s", key, complaint);
+}
+
+static void test_json_documented(void **state)
+{
+	char *text = render(&output_json, &scenarios[2]);
+	char *docs = read_file("docs/json.md"), *copy = strdup(text), *save = NULL;
+	json_t *emitted = json_object(), *known = documented(docs), *end = line_of(text, "end");
+	const char *loss;
+	json_t *value;
+
+	(void)state;
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		json_t *object = json_loads(line, 0, NULL);
+
+		collect(emitted, object);
+		json_decref(object);
+	}
+	compare(emitted, known, "is written, but not in docs/json.md");
+	compare(known, emitted, "is in docs/json.md, but not written");
+	json_object_foreach(json_object_get(end, "losses"), loss, value)
+	{
+		char quoted[64];
+
+		snprintf(quoted, sizeof(quoted), "`%s`", loss);
+		if (!strstr(docs, quoted))
+			fail_msg("loss %s is not in docs/json.md", quoted);
+	}
+	json_decref(end);
+	json_decref(emitted);
+	json_decref(known);
+	free(copy);
+	free(text);
+	free(docs);
+}
+
+/* --- sinks ---------------------------------------------------------------- */
+
+static void test_full_disk(void **state)
+{
+	(void)state;
+	for (size_t o = 0; outputs[o]; o++) {
+		for (size_t i = 0; i < SCENARIO_COUNT; i++) {
+			struct sink sink;
+
+			assert_int_equal(sink_open(&sink, "/dev/full"), 0);
+			assert_int_equal(render_to(outputs[o], &sink, &scenarios[i]), -ENOSPC);
+			assert_int_equal(sink_close(&sink), -ENOSPC);
+			assert_int_equal(sink_close(&sink), -ENOSPC); /* again: harmless */
+		}
+	}
+}
+
+static void test_sink_open(void **state)
+{
+	struct sink sink = {.err = 42};
+
+	(void)state;
+	assert_int_equal(sink_open(&sink, "/nonexistent/file"), -ENOENT);
+	assert_int_equal(sink_open(&sink, "/"), -EISDIR);
+	assert_int_equal(sink.err, 42); /* untouched on failure */
+	assert_int_equal(sink_open(&sink, "-"), 0);
+	assert_ptr_equal(sink.file, stdout);
+	assert_null(output_find("xml"));
+	assert_ptr_equal(output_find("json"), &output_json);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_text_is_safe),
+		cmocka_unit_test(test_text_says),    cmocka_unit_test(test_json_values),
+		cmocka_unit_test(test_json_hostile), cmocka_unit_test(test_json_documented),
+		cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_sink_open),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}
