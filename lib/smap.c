@@ -105,7 +105,8 @@ static __attribute__((noinline)) bool load_bytes_rest(struct smap *map, const vo
 {
 	struct smap_key key;
 
-	(void)key_bytes(map, bytes, len, &key);
+	if (!key_bytes(map, bytes, len, &key))
+		return false;
 	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
 				  : load_again(map, &key, ret_value);
 }
@@ -115,34 +116,39 @@ static __attribute__((noinline)) bool load_u64_rest(struct smap *map, uint64_t v
 {
 	struct smap_key key;
 
-	(void)key_u64(map, value, &key);
+	if (!key_u64(map, value, &key))
+		return false;
 	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
 				  : load_again(map, &key, ret_value);
 }
 
 SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
 {
+	enum look look = LOOK_AGAIN;
 	struct smap_key k;
-	enum look look;
 
-	if (smap_unlikely(!key_bytes(map, key, len, &k)))
-		return false;
-	look = load_quick(map, &k, false, ret_value);
-	if (smap_likely(look <= LOOK_HIT))
-		return look == LOOK_HIT;
+	if (smap_likely(map->quick_kind == SMAP_KEY_BYTES && len <= SMAP_KEY_MAX && key)) {
+		k.hash = smap_mix_bytes(map, key, len);
+		fill_key(&k, key, len);
+		look = load_quick(map, &k, false, ret_value);
+		if (smap_likely(look <= LOOK_HIT))
+			return look == LOOK_HIT;
+	}
 	return load_bytes_rest(map, key, len, ret_value, look);
 }
 
 SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 {
+	enum look look = LOOK_AGAIN;
 	struct smap_key k;
-	enum look look;
 
-	if (smap_unlikely(!key_u64(map, key, &k)))
-		return false;
-	look = load_quick(map, &k, true, ret_value);
-	if (smap_likely(look <= LOOK_HIT))
-		return look == LOOK_HIT;
+	if (smap_likely(map->quick_kind == SMAP_KEY_U64)) {
+		k.hash = smap_mix_u64(map, key);
+		k.word[0] = key;
+		look = load_quick(map, &k, true, ret_value);
+		if (smap_likely(look <= LOOK_HIT))
+			return look == LOOK_HIT;
+	}
 	return load_u64_rest(map, key, ret_value, look);
 }
 

@@ -131,6 +131,13 @@ struct smap_options {
 	 */
 	void (*value_free)(void *value, void *ctx);
 	void *ctx;
+	/*
+	 * The caller's own hash, of either kind of key (a u64 key as its 8 bytes). Called for
+	 * each operation, also under the mutex: it must be a function of its arguments, and
+	 * use no map. All 64 bits matter: the upper half chooses the place, the lowest
+	 * seven the tag. NULL = the library's, see docs/design.md on chosen keys.
+	 */
+	uint64_t (*hash)(const void *key, size_t len, uint64_t seed);
 };
 
 /*
@@ -228,6 +235,13 @@ size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n, void
 
 /* A consistent copy of the map's state (taken under its mutex). */
 void smap_inspect(struct smap *map, struct smap_state *ret_state);
+
+/*
+ * How many entries a first dirty should have room for, from the rate of new records and their
+ * size: ceil(qps * record_bytes / 4096), rounded up to a multiple of 16, at least 16. For
+ * .initial_dirty. The rule is the article's that the project started from.
+ */
+uint64_t smap_estimate_initial_dirty(uint64_t qps, uint64_t record_bytes);
 
 /* "go", "read-len" ...; NULL for an unknown policy. */
 const char *smap_policy_name(uint32_t policy);

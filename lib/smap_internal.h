@@ -144,7 +144,10 @@ struct smap {
 	uint64_t multiplier;
 	void (*value_free)(void *value, void *ctx);
 	void *ctx;
+	uint64_t (*hash)(const void *key, size_t len, uint64_t seed); /* the option, or NULL */
 	bool is_u64;
+	/* What the quick paths ask first: the kind of key, if the hash is the library's. */
+	uint8_t quick_kind; /* enum smap_key_kind, or SMAP_NO_QUICK */
 
 	/* Under mu. */
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
@@ -167,6 +170,7 @@ _Static_assert(offsetof(struct smap, state) == 0,
 	       "probes and the registry pass the state's address");
 
 #define SMAP_AMENDED ((uintptr_t)1)
+#define SMAP_NO_QUICK 0xff
 
 struct smap_key {
 	uint64_t hash;

@@ -95,6 +95,8 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	map->value_free = o.value_free;
 	map->ctx = o.ctx;
 	map->is_u64 = o.key_kind == SMAP_KEY_U64;
+	map->hash = o.hash;
+	map->quick_kind = o.hash ? SMAP_NO_QUICK : o.key_kind;
 	/* relaxed: nobody else knows the map yet */
 	atomic_store_explicit(&map->read, (uintptr_t)smap_empty_view, memory_order_relaxed);
 	random_seed(map);

@@ -38,16 +38,21 @@ SMAP_INLINE void load_words(const uint8_t *bytes, size_t len, uint64_t word[2])
 	}
 }
 
+SMAP_INLINE void fill_key(struct smap_key *key, const void *bytes, size_t len)
+{
+	key->len = len;
+	key->bytes = bytes;
+	if (smap_likely(len <= SMAP_INLINE_KEY))
+		load_words(bytes, len, key->word);
+}
+
 SMAP_INLINE bool key_bytes(const struct smap *map, const void *bytes, size_t len,
 			   struct smap_key *ret_key)
 {
 	if (smap_unlikely(map->is_u64 || len > SMAP_KEY_MAX || (!bytes && len)))
 		return false;
 	ret_key->hash = smap_hash_bytes(map, bytes, len);
-	ret_key->len = len;
-	ret_key->bytes = bytes;
-	if (smap_likely(len <= SMAP_INLINE_KEY))
-		load_words(bytes, len, ret_key->word);
+	fill_key(ret_key, bytes, len);
 	return true;
 }
 

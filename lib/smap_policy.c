@@ -51,3 +51,15 @@ SMAP_PUBLIC const char *smap_policy_name(uint32_t policy)
 {
 	return policy < SMAP_POLICY_COUNT ? policies[policy].name : NULL;
 }
+
+SMAP_PUBLIC uint64_t smap_estimate_initial_dirty(uint64_t qps, uint64_t record_bytes)
+{
+	const uint64_t page = 4096, step = 16;
+	uint64_t bytes, entries;
+
+	if (__builtin_mul_overflow(qps, record_bytes, &bytes))
+		return UINT64_MAX / step * step;
+	entries = bytes / page + (bytes % page != 0);
+	entries = (entries + step - 1) / step * step;
+	return entries ? entries : step;
+}
