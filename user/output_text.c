@@ -281,10 +281,10 @@ static void put_block(struct sink *sink, const struct report_map *map)
 		sink_printf(sink, "  %-12s %20" PRIu64 " %20" PRIu64 "\n", counter_names[i],
 			    map->traced[i], map->total[i]);
 	sink_printf(
-		sink, "  read %s, dirty %s, misses %s of %s, backlog %s\n",
+		sink, "  read %s, dirty %s, misses %s of %s, backlog %s%s\n",
 		shorten((double)map->now.read_len).text, shorten((double)map->now.dirty_len).text,
 		shorten((double)map->now.miss_count).text, shorten((double)map->now.threshold).text,
-		shorten((double)map->now.backlog).text);
+		shorten((double)map->now.backlog).text, map->state_ok ? "" : " (last known)");
 }
 
 /* Lifetime totals of the maps that have no block of their own, a line each. */
