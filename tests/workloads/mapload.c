@@ -201,7 +201,7 @@ static const struct cli_option options[] = {
 	{ "kind", "u64|bytes", "u64 bytes", CLI_PARSE, &opt.kind, 0, 0, parse_kind },
 	{ "ops", "N", "operations per thread (100000)", CLI_U64, &opt.ops, 0, UINT64_MAX - 1, NULL },
 	{ "seconds", "N", "run so long instead", CLI_U64, &opt.seconds, 1, 86400, NULL },
-	{ "mix", "NAME", "hit miss promote delete churn range clear absent", CLI_PARSE, &opt.mix, 0, 0, parse_mix },
+	{ "mix", "NAME", "serve hit miss promote delete churn range clear absent", CLI_PARSE, &opt.mix, 0, 0, parse_mix },
 	{ "seed", "N", "of the random numbers (1)", CLI_U64, &opt.seed, 0, UINT64_MAX, NULL },
 	{ "rate", "OPS", "operations per second and thread (no limit)", CLI_U64, &opt.rate, 1, SEC_NS, NULL },
 	{ "name", "PREFIX", "of the maps' names (load)", CLI_STRING, &opt.name, 0, 0, NULL },
