@@ -13,7 +13,7 @@ try() { # compiler and flags..., header
 	fi
 }
 
-warn="-Wall -Wextra -Werror -fsyntax-only"
+warn="-Wall -Wextra -Werror -fsyntax-only -fmax-errors=2"
 for header in lib/*.h user/*.h; do
 	# shellcheck disable=SC2086
 	try $CC -std=gnu11 -pthread $warn -Wno-unused-function -Wno-unused-const-variable \
@@ -27,7 +27,7 @@ for header in lib/smap.h lib/smap_state.h; do
 		try g++ -std=c++17 $warn -x c++ "$header"
 	elif command -v clang++ >/dev/null; then
 		# shellcheck disable=SC2086
-		try clang++ -std=c++17 $warn -x c++ "$header"
+		try clang++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -x c++ "$header"
 	else
 		echo "no C++ compiler: make deps"
 		status=1

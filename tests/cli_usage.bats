@@ -119,8 +119,8 @@ bats_require_minimum_version 1.5.0
 @test "a closed pipe ends quietly (root)" {
 	can_trace
 	run --separate-stderr bash -c \
-		'set -o pipefail; timeout 60 "$0" -f json -i 0.1 -d 10 -- "$1" 2>&1 >&3 3>&- | cat >&2' \
-		"$tool" "$load_prog" 3> >(head -n 1 >/dev/null)
+		'timeout 60 "$0" -f json -i 0.1 -d 10 -- "$1" --seconds 1 --rate 1000 | true
+		exit ${PIPESTATUS[0]}' "$tool" "$load_prog"
 	[ "$status" -eq 0 ]
 	[[ "$stderr" != *"error"* ]]
 }
@@ -134,4 +134,27 @@ bats_require_minimum_version 1.5.0
 	timeout 60 "$tool" -f json -o "$file" -- "$load_prog" >/dev/null
 	[[ "$(head -n 1 "$file")" == '{"type":"header",'* ]]
 	[[ "$(tail -n 1 "$file")" == '{"type":"end",'* ]]
+}
+
+# The command runs until it is told to go on; so does the trace, until the signal.
+@test "Ctrl-C and SIGTERM: summary, losses, status 0 (root)" {
+	can_trace
+	for signal in INT TERM; do
+		mkfifo "$BATS_TEST_TMPDIR/go.$signal" "$BATS_TEST_TMPDIR/err.$signal"
+		"$load_prog" --hold-end <"$BATS_TEST_TMPDIR/go.$signal" >/dev/null 3>&- &
+		load=$!
+		exec 5>"$BATS_TEST_TMPDIR/go.$signal"
+		"$tool" -p $load -o "$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err.$signal" 3>&- 5>&- &
+		tracer=$!
+		exec 4<"$BATS_TEST_TMPDIR/err.$signal"
+		read -r -t 60 line <&4
+		[[ "$line" =~ ^Attached\ [0-9]+\ probes?\ to\ 1\ process\. ]]
+		kill -$signal $tracer
+		wait $tracer
+		echo >&5
+		exec 4<&- 5>&-
+		wait $load
+		grep -q '^Summary: ' "$BATS_TEST_TMPDIR/out"
+		[ "$(tail -n 1 "$BATS_TEST_TMPDIR/out")" = "Lost: nothing." ]
+	done
 }
