@@ -254,10 +254,10 @@ static void step_clear(struct worker *w, unsigned map)
 static const struct mix mixes[] = {
 	{"serve",
 	 "mostly hits, some absent and new keys: a cache at work",
-	 {{955, step_load_old},
-	  {30, step_load_absent},
+	 {{978, step_load_old},
+	  {8, step_load_absent},
 	  {10, step_store_old},
-	  {5, step_store_fresh}}},
+	  {4, step_store_fresh}}},
 	{"hit", "loads of keys that are in read: no miss", {{1000, step_load_old}}},
 	{"miss",
 	 "loads of absent keys while new ones arrive",
