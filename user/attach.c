@@ -15,7 +15,10 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdbool.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -63,16 +66,13 @@ static int multi_create(int prog_fd, const struct attach_point *point, const uin
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int load_trial(void)
+static int load(const struct bpf_insn *insns, size_t insn_cnt, enum attach_way way)
 {
-	const struct bpf_insn insns[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", insns, 2, &opts);
+	if (way == ATTACH_MULTI)
+		opts.expected_attach_type = (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE;
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "trial", "GPL", insns, insn_cnt, &opts);
 }
 
 /*
@@ -84,7 +84,11 @@ static bool multi_works(void)
 {
 	const uint64_t offset = 0;
 	struct attach_point point = {.path = "/", .offset = &offset, .offset_cnt = 1};
-	int prog_fd = load_trial();
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int prog_fd = load(insns, 2, ATTACH_MULTI);
 	int known, filters;
 
 	if (prog_fd < 0)
@@ -107,6 +111,60 @@ enum attach_way attach_best_way(void)
 	if (wanted && strcmp(wanted, "perf") == 0)
 		return ATTACH_PERF;
 	return multi_works() ? ATTACH_MULTI : ATTACH_PERF;
+}
+
+static int perf_trial(int prog_fd, uint64_t offset)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .sample_period = 1, .wakeup_events = 1};
+	char line[32] = "";
+	int fd, err = 0;
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+
+	if (!file)
+		return -errno;
+	if (!fgets(line, sizeof(line), file))
+		err = -EINVAL;
+	fclose(file);
+	if (err)
+		return err;
+	attr.type = (uint32_t)atoi(line);
+	attr.config1 = (uintptr_t) "/proc/self/exe"; /* uprobe_path */
+	attr.config2 = offset;			     /* probe_offset */
+	fd = (int)syscall(SYS_perf_event_open, &attr, getpid(), -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, prog_fd))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int attach_trial(const struct bpf_insn *insns, size_t insn_cnt, enum attach_way way,
+		 uint64_t offset)
+{
+	const struct attach_point point = {
+		.path = "/proc/self/exe",
+		.pid = getpid(),
+		.offset = &offset,
+		.offset_cnt = 1,
+	};
+	int prog_fd = load(insns, insn_cnt, way);
+	int err;
+
+	if (prog_fd < 0)
+		return prog_fd;
+	if (way == ATTACH_PERF) {
+		err = perf_trial(prog_fd, offset);
+	} else {
+		err = multi_create(prog_fd, &point, NULL, NULL);
+		if (err >= 0) {
+			close(err);
+			err = 0;
+		}
+	}
+	close(prog_fd);
+	return err;
 }
 
 int attach_prepare(struct bpf_program *prog, enum attach_way way)

@@ -27,6 +27,14 @@ enum attach_way {
  */
 enum attach_way attach_best_way(void);
 
+/*
+ * Load this program and attach it to a place in this process's own file, then undo
+ * both: does it work here and now? 0 or -errno.
+ */
+struct bpf_insn;
+int attach_trial(const struct bpf_insn *insns, size_t insn_cnt, enum attach_way way,
+		 uint64_t offset);
+
 /* Before the load. */
 int attach_prepare(struct bpf_program *prog, enum attach_way way);
 
