@@ -17,12 +17,19 @@ step() { printf '\n--- %s\n' "$*"; }
 
 server_answers() { [ "$(redis-cli -p "$port" ping)" = PONG ]; }
 
+# redis-benchmark, ended with the shell that waits for it (left alone, it retries for ever).
+bench() {
+	redis-benchmark -p "$port" -q -P 16 -c 20 "$@" &
+	wait $!
+}
+
 # New keys keep coming: each round writes and reads a larger range, so that a part of it is new.
 drive() {
 	local range=2000
+	trap 'kill $!; exit' TERM
 	while :; do
-		redis-benchmark -p "$port" -q -t set -n 4000 -r $range -P 16 -c 20
-		redis-benchmark -p "$port" -q -t get -n 40000 -r $((2 * range)) -P 16 -c 20
+		bench -t set -n 4000 -r $range
+		bench -t get -n 40000 -r $((2 * range))
 		range=$((range < 500000 ? range * 5 / 4 : 2000))
 	done
 }
@@ -37,12 +44,9 @@ wait_for "respd to answer" server_answers
 cat "$scratch/respd"
 
 step "2. redis-benchmark: SET and GET over a growing range of random keys, in the background"
-# A process group of its own, so that the loop and its current child end together.
-set -m
 drive >/dev/null 2>&1 &
 drive_pid=$!
-set +m
-started+=("-$drive_pid")
+started+=("$drive_pid")
 wait_for "the first misses" \
 	bash -c "redis-cli -p $port info smap | tr -d '\r' | grep -q '^misses:[1-9]'"
 
@@ -64,7 +68,7 @@ jq -e 'select(.type == "end") | any(.maps[]; .traced.misses > 0 and .traced.prom
 	"$scratch/trace" >/dev/null || die "smaptrace saw no misses or no promotions"
 
 step "6. the end: SIGTERM to respd"
-kill -- "-$drive_pid"
+kill "$drive_pid"
 wait "$drive_pid" 2>/dev/null
 kill "$respd_pid"
 wait "$respd_pid" || die "respd did not end cleanly"

@@ -2,7 +2,7 @@
 # common.sh - sourced by the benchmarks and the demo: where things are, processes that are
 # ended on every way out, waiting for conditions, medians.
 #
-# Only processes started here are ever signalled, by pid; -PID is a process group.
+# Only processes started here are ever signalled, by pid.
 
 O=$(realpath "${O:-.output}")
 SMAPTRACE=$O/smaptrace
@@ -16,8 +16,8 @@ cleanup() {
 	local status=$? pid
 	# A pid that is not our running job any more may belong to somebody else by now.
 	for pid in "${started[@]}"; do
-		jobs -rp | grep -qx -- "${pid#-}" || continue
-		kill -- "$pid" 2>/dev/null && wait "${pid#-}" 2>/dev/null
+		jobs -rp | grep -qx -- "$pid" || continue
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
 	rm -rf "$scratch"
 	exit "$status"
