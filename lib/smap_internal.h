@@ -42,24 +42,7 @@
 #ifndef SMAP_INTERNAL_H
 #define SMAP_INTERNAL_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define SMAP_SHARED _Atomic
-#include "smap.h"
-
-#define SMAP_HIDDEN __attribute__((visibility("hidden")))
-#define SMAP_PUBLIC __attribute__((visibility("default")))
-#define SMAP_INLINE static inline __attribute__((always_inline))
-#define smap_likely(x) __builtin_expect(!!(x), 1)
-#define smap_unlikely(x) __builtin_expect(!!(x), 0)
-#define SMAP_STRINGIFY_(x) #x
-#define SMAP_STRINGIFY(x) SMAP_STRINGIFY_(x)
-#define SMAP_CACHE_LINE 64
-
+#include "smap_base.h"
 #include "smap_probes.h"
 #include "smap_smr.h"
 
@@ -153,6 +136,7 @@ struct smap {
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
 	struct smap_view *dirty;
 	struct smap_table *table; /* of dirty, or of read when there is no dirty */
+	uint64_t batch_ticks;	  /* when the first miss of state.pending came */
 	size_t dirty_only;	  /* entries listed in dirty and not in read */
 
 	struct smap *next_map, *prev_map; /* under the registry's lock */
@@ -217,13 +201,16 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted) SMAP_HIDDEN;
 /* smap_lock.c: the mutex, and what a miss tells those who listen */
 struct smap_hold {
 	uint64_t wait_ns;
-	uint64_t start_ns; /* 0 = nobody listens to misses */
+	uint64_t start_ticks; /* smap_clock.h; 0 = nobody listens to misses */
 };
 void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
 void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t hash,
 		      bool promoted) SMAP_HIDDEN;
 void smap_flush_batch_locked(struct smap *map) SMAP_HIDDEN;
 bool smap_flush_stale_batches(bool all) SMAP_HIDDEN;
+uint64_t smap_start_ticks(void) SMAP_HIDDEN;
+
+/* smap_clock.c: CLOCK_MONOTONIC */
 uint64_t smap_now_ns(void) SMAP_HIDDEN;
 
 /* smap_policy.c */
@@ -239,9 +226,9 @@ SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 	hold->wait_ns = 0;
 	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
 		smap_lock_contended(map, hold);
-	hold->start_ns = 0;
+	hold->start_ticks = 0;
 	if (smap_listening_miss())
-		hold->start_ns = smap_now_ns();
+		hold->start_ticks = smap_start_ticks();
 }
 
 SMAP_INLINE void smap_unlock(struct smap *map)

@@ -8,17 +8,7 @@
  * reclaimer thread when none comes), at a promotion, at the end of the map and
  * at exit(). When nobody listens any more it is dropped by the same thread.
  */
-#include <time.h>
-
-#include "smap_internal.h"
-
-uint64_t smap_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#include "smap_clock.h"
 
 /* trylock has failed: wait, and say for how long. */
 void smap_lock_contended(struct smap *map, struct smap_hold *hold)
@@ -57,13 +47,14 @@ void smap_flush_batch_locked(struct smap *map)
 	set_pending(map, false);
 }
 
-static void batch_add(struct smap *map, const struct smap_hold *hold, uint64_t now)
+static void batch_add(struct smap *map, const struct smap_hold *hold, uint64_t now_ticks)
 {
 	struct smap_batch *batch = &map->state.pending;
-	uint64_t held = now - hold->start_ns;
+	uint64_t held = smap_ticks_between_ns(hold->start_ticks, now_ticks);
 
 	if (!batch->count) {
-		batch->first_ns = now;
+		batch->first_ns = smap_now_ns();
+		map->batch_ticks = now_ticks;
 		set_pending(map, true);
 		smap_wake_keeper();
 	}
@@ -73,6 +64,11 @@ static void batch_add(struct smap *map, const struct smap_hold *hold, uint64_t n
 	batch->wait_hist[hist_slot(hold->wait_ns)]++;
 	batch->hold_hist[hist_slot(held)]++;
 	batch->count++;
+}
+
+uint64_t smap_start_ticks(void)
+{
+	return smap_ticks() | 1; /* 0 means that nobody listens */
 }
 
 /* The last thing before the unlock of an operation that missed while somebody listened. */
@@ -85,10 +81,10 @@ void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t h
 		  map->state.dirty_len, hold->wait_ns);
 	if (!smap_listening(miss_batch))
 		return;
-	now = smap_now_ns();
+	now = smap_ticks();
 	batch_add(map, hold, now);
 	if (promoted || batch->count >= SMAP_BATCH_MISSES ||
-	    now - batch->first_ns >= SMAP_BATCH_AGE_NS)
+	    smap_ticks_between_ns(map->batch_ticks, now) >= SMAP_BATCH_AGE_NS)
 		smap_flush_batch_locked(map);
 }
 

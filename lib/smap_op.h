@@ -156,7 +156,7 @@ static inline void unlock_missed(struct smap *map, const struct smap_hold *hold,
 	uint64_t promotions = map->state.counters.promotions;
 
 	smap_miss_locked(map);
-	if (smap_unlikely(hold->start_ns))
+	if (smap_unlikely(hold->start_ticks))
 		smap_gather_miss(map, hold, hash, map->state.counters.promotions != promotions);
 	smap_unlock(map);
 }

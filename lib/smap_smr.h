@@ -6,6 +6,8 @@
 #ifndef SMAP_SMR_H
 #define SMAP_SMR_H
 
+#include "smap_base.h"
+
 struct smap;
 
 /* Embedded in what is handed to reclamation, so that handing over needs no memory. */
