@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * smap_probes.c - the probe sites, their semaphores, and the ELF note that leads
- * readers from outside to the registry.
+ * smap_probes.c - the probe sites and their semaphores.
  *
  * Each site is a function of its own, aligned to 64 bytes and shorter than that,
  * so its nop cannot cross a page. The arguments are pinned to the registers in
@@ -9,21 +8,6 @@
  * compiler and its flags, which is what the contract promises to tracers.
  */
 #include "smap_internal.h"
-
-/*
- * A descriptor relative to itself needs no relocation: the note stays right in
- * position-independent executables, and can be read from the file alone.
- */
-__asm__(".pushsection .note.smap,\"a\",@note\n"
-	".balign 4\n"
-	".4byte 5, 16, " SMAP_STRINGIFY(
-		SMAP_NOTE_TYPE) "\n"
-				".asciz \"" SMAP_NOTE_NAME "\"\n"
-				".balign 4\n"
-				".4byte " SMAP_STRINGIFY(
-					SMAP_ABI_VERSION) ", 0\n"
-							  ".8byte smap_registry - .\n"
-							  ".popsection\n");
 
 #ifndef SMAP_NO_PROBES
 

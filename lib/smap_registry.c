@@ -5,9 +5,25 @@
  * From inside it is guarded by a mutex. A reader from outside follows
  * smap_state.next without one: a map that is being removed stays readable until
  * after it was unlinked, `generation` tells that the list changed, and a freed
- * state has no magic.
+ * state has no magic. The ELF note leads readers from outside to the registry; it
+ * stands in this file because every program that uses a map links it.
  */
 #include "smap_internal.h"
+
+/*
+ * A descriptor relative to itself needs no relocation: the note stays right in
+ * position-independent executables, and can be read from the file alone.
+ */
+__asm__(".pushsection .note.smap,\"a\",@note\n"
+	".balign 4\n"
+	".4byte 5, 16, " SMAP_STRINGIFY(
+		SMAP_NOTE_TYPE) "\n"
+				".asciz \"" SMAP_NOTE_NAME "\"\n"
+				".balign 4\n"
+				".4byte " SMAP_STRINGIFY(
+					SMAP_ABI_VERSION) ", 0\n"
+							  ".8byte smap_registry - .\n"
+							  ".popsection\n");
 
 SMAP_PUBLIC struct smap_registry smap_registry = {
 	.magic = SMAP_REGISTRY_MAGIC,
