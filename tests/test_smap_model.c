@@ -445,13 +445,40 @@ static void test_policies(void **state)
 	}
 }
 
+/* Hashes that collide, as in Go's tests of its later map: in all, or in the place. */
+static uint64_t bad_hash(const void *key, size_t len, uint64_t seed)
+{
+	(void)key;
+	(void)len;
+	return seed;
+}
+
+static uint64_t truncated_hash(const void *key, size_t len, uint64_t seed)
+{
+	return seed ^ (len ? *(const unsigned char *)key & 3 : 9) * 0x0101010101010101ULL;
+}
+
+static void test_hashes_that_collide(void **state)
+{
+	const struct run bad = {
+		.name = "bad hash", .universe = 80, .ops = 5000, .opts.hash = bad_hash};
+	const struct run truncated = {.name = "truncated hash",
+				      .universe = 300,
+				      .ops = 5000,
+				      .opts.hash = truncated_hash};
+
+	(void)state;
+	run_all(&bad, 3);
+	run_all(&truncated, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_key),	   cmocka_unit_test(test_three_keys),
 		cmocka_unit_test(test_small_maps), cmocka_unit_test(test_maps_that_grow),
 		cmocka_unit_test(test_large_maps), cmocka_unit_test(test_initial_dirty),
-		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_policies),   cmocka_unit_test(test_hashes_that_collide),
 	};
 
 	return cmocka_run_group_tests_name("smap_model", tests, NULL, NULL);

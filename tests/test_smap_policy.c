@@ -101,6 +101,17 @@ static void test_policy_thresholds(void **state)
 	check_threshold(SMAP_POLICY_FIXED, 0, 1);
 }
 
+static void test_estimate_of_initial_dirty(void **state)
+{
+	(void)state;
+	assert_int_equal(smap_estimate_initial_dirty(8500, 128), 272); /* 265.6, 266 */
+	assert_int_equal(smap_estimate_initial_dirty(0, 0), 16);
+	assert_int_equal(smap_estimate_initial_dirty(1, 1), 16);
+	assert_int_equal(smap_estimate_initial_dirty(16, 4096), 16);
+	assert_int_equal(smap_estimate_initial_dirty(17, 4096), 32);
+	assert_true(smap_estimate_initial_dirty(UINT64_MAX, UINT64_MAX) >= 16);
+}
+
 /* A 16-bit counter holds 65535; one more wraps it, and the wrap promotes. */
 static void test_overflow_promotes_at_65536(void **state)
 {
@@ -142,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_policy_names),
 		cmocka_unit_test(test_policy_thresholds),
+		cmocka_unit_test(test_estimate_of_initial_dirty),
 		cmocka_unit_test(test_overflow_promotes_at_65536),
 		cmocka_unit_test(test_no_overflow_otherwise),
 	};
