@@ -49,6 +49,20 @@ struct {
 	__type(value, struct st_stats);
 } stats SEC(".maps");
 
+/*
+ * Where a map's statistics go when the kernel has no per-CPU memory at hand: it hands
+ * it out from a small stock that is filled up in the background, and a program that
+ * creates a thousand maps at once empties it. A plain value does, too: see above
+ * who writes what.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct st_key);
+	__type(value, struct st_stats);
+} spill SEC(".maps");
+
 /* Never written: the first value of a new entry, too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -122,20 +136,33 @@ static __always_inline struct st_info *info_create(struct hit *hit)
 	return bpf_map_lookup_elem(&infos, &hit->key);
 }
 
-static __always_inline struct st_stats *stats_create(struct hit *hit)
+static __always_inline struct st_stats *stats_find(struct st_key *key)
 {
+	struct st_stats *found = bpf_map_lookup_elem(&stats, key);
+
+	return found ? found : bpf_map_lookup_elem(&spill, key);
+}
+
+static __always_inline struct st_stats *stats_get(struct hit *hit)
+{
+	struct st_stats *found = stats_find(&hit->key);
 	__u32 index = 0;
-	struct st_stats *first = bpf_map_lookup_elem(&zero, &index);
+	struct st_stats *first;
 	long err;
 
+	if (found)
+		return found;
+	first = bpf_map_lookup_elem(&zero, &index);
 	if (!first)
 		return NULL;
 	err = bpf_map_update_elem(&stats, &hit->key, first, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		err = bpf_map_update_elem(&spill, &hit->key, first, BPF_NOEXIST);
 	if (err && err != -EEXIST) {
 		lose(err == -E2BIG ? ST_LOSS_maps_full : ST_LOSS_stats_full);
 		return NULL;
 	}
-	return bpf_map_lookup_elem(&stats, &hit->key);
+	return stats_find(&hit->key);
 }
 
 /*
@@ -157,9 +184,7 @@ static __always_inline bool hit_begin(struct hit *hit, void *ctx, __u64 map, __u
 	hit->key.reserved = 0;
 	hit->key.addr = map;
 	hit->key.id = hit->head.id;
-	hit->stats = bpf_map_lookup_elem(&stats, &hit->key);
-	if (!hit->stats)
-		hit->stats = stats_create(hit);
+	hit->stats = stats_get(hit);
 	if (!hit->stats)
 		return false;
 	hit->info = bpf_map_lookup_elem(&infos, &hit->key);
@@ -231,23 +256,28 @@ static __always_inline __u64 ring_flags(void)
 									     : BPF_RB_NO_WAKEUP;
 }
 
-/* The record of a rare event; the caller fills args and submits. NULL: lost, and noted. */
-static __always_inline struct st_event *event_begin(const struct hit *hit, __u32 probe)
+static __always_inline void event_fill(struct st_event *event, const struct hit *hit, __u32 probe,
+				       __u32 size)
 {
-	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-
-	if (!event) {
-		lose(ST_LOSS_ring_full);
-		return NULL;
-	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->kind = probe;
-	event->size = sizeof(*event);
+	event->size = size;
 	event->target = hit->key.target;
 	event->ts_ns = hit->now;
 	event->addr = hit->key.addr;
 	event->id = hit->key.id;
 	event->tid = (__u32)bpf_get_current_pid_tgid();
+}
+
+/* The record of a rare event; the caller fills args and submits. NULL: lost, and noted. */
+static __always_inline struct st_event *event_begin(const struct hit *hit, __u32 probe)
+{
+	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (event)
+		event_fill(event, hit, probe, sizeof(*event));
+	else
+		lose(ST_LOSS_ring_full);
 	return event;
 }
 

@@ -116,6 +116,16 @@ struct st_event {
 	__u64 args[SMAP_PROBE_MAX_ARGS - 1];
 };
 
+/*
+ * The record of map_destroy goes on behind its st_event: the last look at the map, which
+ * nobody can take later.
+ */
+struct st_final {
+	struct st_event event;
+	struct smap_state state;
+	__u64 inserts, replaces, deletes; /* sums of the stripes */
+};
+
 _Static_assert(sizeof(struct st_key) == 24, "st_key is a map key: no holes");
 _Static_assert(sizeof(struct st_event) == 80, "st_event is a wire format");
 _Static_assert(sizeof(struct st_info) == 16 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");

@@ -39,17 +39,50 @@ int on_map_create(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Sum the stripes of a map; they are SMAP_STRIPES unless the library is newer. */
+static __always_inline void sum_stripes(struct st_final *final)
+{
+	__u32 size = final->state.stripe_size;
+
+	final->inserts = final->replaces = final->deletes = 0;
+	for (__u32 i = 0; i < SMAP_STRIPES && i < final->state.stripe_count; i++) {
+		struct smap_stripe stripe;
+
+		if (bpf_probe_read_user(&stripe, sizeof(stripe),
+					(const void *)(final->state.stripes + i * size)))
+			break;
+		final->inserts += stripe.inserts;
+		final->replaces += stripe.replaces;
+		final->deletes += stripe.deletes;
+	}
+}
+
+static __always_inline void submit_final(const struct hit *hit)
+{
+	struct st_final *final = bpf_ringbuf_reserve(&events, sizeof(*final), 0);
+
+	if (!final) {
+		lose(ST_LOSS_ring_full);
+		return;
+	}
+	event_fill(&final->event, hit, SMAP_PROBE_map_destroy, sizeof(*final));
+	if (bpf_probe_read_user(&final->state, sizeof(final->state), (const void *)hit->key.addr)) {
+		lose(ST_LOSS_read_failed);
+		bpf_ringbuf_discard(final, 0);
+		return;
+	}
+	sum_stripes(final);
+	bpf_ringbuf_submit(final, ring_flags());
+}
+
 SEC("uprobe")
 int on_map_destroy(struct pt_regs *ctx)
 {
 	struct hit hit;
-	struct st_event *event;
 
 	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_map_destroy))
 		return 0;
-	event = event_begin(&hit, SMAP_PROBE_map_destroy);
-	if (event)
-		event_end(event);
+	submit_final(&hit);
 	/* Last: who sees this finds the event in the ring. */
 	hit.info->destroyed = 1;
 	return 0;

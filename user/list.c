@@ -20,6 +20,7 @@
 #include "options.h"
 #include "sink.h"
 #include "target.h"
+#include "target_log.h"
 
 #define COLUMNS 80
 #define MAPS_MAX 65536
@@ -236,21 +237,6 @@ static int list_pid(struct list *list, pid_t pid, bool *ret_found)
 	return err;
 }
 
-static int named_failed(int err, pid_t pid)
-{
-	if (err == -ESRCH) {
-		log_err(0, "no process %d", (int)pid);
-		log_hint("`smaptrace list` without -p shows the processes that use libsmap");
-	} else if (err == -EACCES || err == -EPERM) {
-		log_err(err, "process %d may not be looked at", (int)pid);
-		log_hint(
-			"it belongs to another user: run smaptrace as root or with CAP_SYS_PTRACE");
-	} else {
-		log_err(err, "cannot list process %d", (int)pid);
-	}
-	return err;
-}
-
 static int list_named(struct list *list, const struct options *opts)
 {
 	for (size_t i = 0; i < opts->pid_count; i++) {
@@ -258,7 +244,7 @@ static int list_named(struct list *list, const struct options *opts)
 		int err = list_pid(list, opts->pids[i], &found);
 
 		if (err)
-			return named_failed(err, opts->pids[i]);
+			return target_open_failed(err, opts->pids[i]);
 		if (!found) {
 			log_err(0, "process %d does not use libsmap", (int)opts->pids[i]);
 			return -ENOEXEC;

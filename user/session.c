@@ -25,6 +25,7 @@
 #include "launch.h"
 #include "log.h"
 #include "target.h"
+#include "target_log.h"
 
 #define NSEC_PER_MSEC 1000000ULL
 #define INTERVAL_MS_DEFAULT 1000
@@ -68,51 +69,6 @@ static int emit(const struct session *session, struct record *record, unsigned k
 
 /* --- open ------------------------------------------------------------------- */
 
-static int open_failed(int err, pid_t pid)
-{
-	if (err == -ESRCH) {
-		log_err(0, "no process %d", (int)pid);
-		log_hint("`smaptrace list` shows the processes that use libsmap");
-	} else if (err == -EACCES || err == -EPERM) {
-		err = -EPERM;
-		log_err(err, "process %d may not be looked at", (int)pid);
-		log_hint(
-			"it belongs to another user: run smaptrace as root or with CAP_SYS_PTRACE");
-	} else {
-		log_err(err, "cannot look at process %d", (int)pid);
-	}
-	return err;
-}
-
-static int image_failed(int err, const struct target *target, const struct target_image *image)
-{
-	const char *path = image->path;
-	int pid = (int)target->pid;
-
-	switch (err) {
-	case -EPROTO:
-		log_err(0, "%s in process %d has libsmap with ABI version %u, smaptrace knows %u",
-			path, pid, image->note.abi, SMAP_ABI_VERSION);
-		log_hint("use the smaptrace that was built with that libsmap");
-		break;
-	case -EOPNOTSUPP:
-		log_err(0, "%s in process %d has libsmap, but no probes", path, pid);
-		log_hint("it was built with SMAP_NO_PROBES, or its .note.stapsdt section was "
-			 "removed: "
-			 "rebuild it without; `smaptrace list` works all the same");
-		break;
-	case -ENODATA:
-		log_err(0,
-			"the probes of libsmap in %s (process %d) are not as smaptrace knows them",
-			path, pid);
-		log_hint("use the smaptrace that was built with that libsmap");
-		break;
-	default:
-		log_err(err, "%s in process %d cannot be traced", path, pid);
-	}
-	return err;
-}
-
 static int add_process(struct session *session, pid_t pid)
 {
 	struct process *grown;
@@ -131,7 +87,7 @@ static int add_process(struct session *session, pid_t pid)
 		grown[session->process_cnt++] = (struct process){.target = target};
 		err = target_scan(target);
 	}
-	return err ? open_failed(err, pid) : 0;
+	return err ? target_open_failed(err, pid) : 0;
 }
 
 /* At least one image that can be traced, or none yet but the means to load one. */
@@ -147,7 +103,7 @@ static int check_process(const struct session *session, const struct target *tar
 	if (traceable)
 		return 0;
 	if (target->image_cnt)
-		return image_failed(err, target, target->image[target->image_cnt - 1]);
+		return target_image_failed(err, target, target->image[target->image_cnt - 1]);
 	if (session->launch.pid)
 		return 0; /* it may start another program, or load a library */
 	if (target_may_dlopen(target)) {
@@ -254,7 +210,7 @@ static int attach_images(struct session *session, struct process *process)
 
 		if (!backend) {
 			/* Others of this process can be traced: say it and go on. */
-			(void)image_failed(err, target, image);
+			(void)target_image_failed(err, target, image);
 			err = 0;
 			continue;
 		}

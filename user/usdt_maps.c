@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_maps.c - what the kernel counted and what the maps say, as records.
+ *
+ * Maps are found in two ways that cover each other: the registry in the process's
+ * memory, also for maps without events, and the kernel's table, also for maps
+ * that are gone already.
+ *
+ * A window: is the process alive? -> registries -> kernel's table -> ring -> one
+ * sample per map. Asking for life first makes the last sample complete: after its
+ * end a process fires nothing. The ring comes after the table, so that a map that
+ * the table calls destroyed has its last event out before it is forgotten.
+ */
+#include "usdt.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "usdt.skel.h"
+
+#define BATCH 256 /* entries of the kernel's table per system call */
+#define TORN_TRIES 8
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int emit(const struct usdt *usdt, struct record *record, unsigned kind, size_t size)
+{
+	record->kind = kind;
+	record->size = (__u32)(offsetof(struct record, target) + size);
+	return usdt->sink.emit(usdt->sink.ctx, record);
+}
+
+/* --- finding maps ------------------------------------------------------------------- */
+
+static int announce(struct usdt *usdt, struct livemap *map)
+{
+	struct record record = {0};
+
+	livemap_record(map, &record.map);
+	return emit(usdt, &record, RECORD_MAP, sizeof(record.map));
+}
+
+/* A map that the registry lists. */
+static int found_state(struct usdt *usdt, const struct usdt_image *in,
+		       const struct smap_state *state, bool attaching)
+{
+	const struct st_key key = {
+		.target = in->image->number, .addr = state->self, .id = state->id};
+	struct livemap *map;
+	bool is_new;
+
+	map = livemap_get(&usdt->maps, &key, &is_new);
+	if (!map)
+		return -ENOMEM;
+	if (!map->final)
+		map->state = *state;
+	map->state_ok = map->listed = true;
+	if (!is_new)
+		return 0;
+	if (attaching && state->pending.count)
+		map->stale_batch = state->pending.misses_total;
+	return announce(usdt, map);
+}
+
+int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attaching)
+{
+	int err = 0;
+
+	in->sections = 0;
+	for (size_t i = 0; i < in->image->registry_cnt && !err; i++) {
+		uint64_t sections = 0;
+		struct smap_state *states = NULL;
+		size_t cnt = 0;
+
+		(void)target_read_sections(in->target, in->image->registry[i], &sections);
+		in->sections += sections;
+		if (target_read_maps(in->target, in->image->registry[i], usdt->max_maps, &states,
+				     &cnt))
+			continue; /* not relocated yet, or gone: other ways will tell */
+		for (size_t j = 0; j < cnt && !err; j++)
+			err = found_state(usdt, in, &states[j], attaching);
+		free(states);
+	}
+	return err;
+}
+
+/* A map that the kernel has counted for, perhaps gone by now. */
+static struct livemap *found_key(struct usdt *usdt, const struct st_key *key,
+				 const struct st_info *info, int *ret_err)
+{
+	struct livemap *map;
+	bool is_new;
+
+	*ret_err = 0;
+	map = livemap_get(&usdt->maps, key, &is_new);
+	if (!map) {
+		*ret_err = -ENOMEM;
+		return NULL;
+	}
+	if (info) {
+		map->info = *info;
+		map->has_info = true;
+	}
+	if (!is_new)
+		return map;
+	for (size_t i = 0; i < usdt->image_cnt; i++) {
+		struct smap_state state;
+
+		if (usdt->image[i].image->number == key->target &&
+		    target_read_state(usdt->image[i].target, key->addr, &state) == 0 &&
+		    state.id == key->id)
+			map->state = state;
+	}
+	*ret_err = announce(usdt, map);
+	return map;
+}
+
+/* The map of an event, announced if it was not known; NULL: reported as ended already. */
+static struct livemap *map_of_event(struct usdt *usdt, const struct st_event *event, int *ret_err)
+{
+	const struct st_key key = {.target = event->target, .addr = event->addr, .id = event->id};
+	struct livemap *map = livemap_find(&usdt->maps, &key);
+	struct st_info info;
+
+	*ret_err = 0;
+	if (map)
+		return map;
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &key, &info))
+		return NULL;
+	return found_key(usdt, &key, &info, ret_err);
+}
+
+/* The record of map_destroy carries the map's last state. */
+static void keep_final(struct livemap *map, const void *data, size_t size)
+{
+	struct st_final final;
+
+	if (size < sizeof(final))
+		return;
+	memcpy(&final, data, sizeof(final));
+	if (final.state.magic != SMAP_STATE_MAGIC || final.state.id != map->key.id)
+		return;
+	map->final = true;
+	map->state = final.state;
+	map->stripes = (struct target_stripes){final.inserts, final.replaces, final.deletes};
+}
+
+int usdt_event(void *ctx, void *data, size_t size)
+{
+	struct usdt *usdt = ctx;
+	struct record record = {0};
+	struct livemap *map;
+	int err;
+
+	if (size < sizeof(record.event))
+		return 0;
+	memcpy(&record.event, data, sizeof(record.event));
+	if (record.event.kind == ST_EVENT_LINK_MAP) {
+		usdt->changed = true;
+		return 0;
+	}
+	if (record.event.kind >= SMAP_PROBE_COUNT)
+		return 0;
+	map = map_of_event(usdt, &record.event, &err);
+	if (!map || err)
+		return err;
+	if (record.event.kind == SMAP_PROBE_map_destroy)
+		keep_final(map, data, size);
+	record.event.size = sizeof(record.event);
+	return emit(usdt, &record, RECORD_EVENT, sizeof(record.event));
+}
+
+int usdt_drain(void *ctx)
+{
+	struct usdt *usdt = ctx;
+	int n = ring_buffer__consume(usdt->ring);
+
+	return n < 0 ? n : 0;
+}
+
+/* --- sampling --------------------------------------------------------------- */
+
+static int begin_round(struct livemap *map, void *ctx)
+{
+	(void)ctx;
+	map->listed = map->state_ok = false;
+	return 0;
+}
+
+/* What the kernel knows of all maps. */
+static int read_infos(struct usdt *usdt)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.infos);
+	struct st_key *keys = malloc(BATCH * sizeof(*keys));
+	struct st_info *infos = malloc(BATCH * sizeof(*infos));
+	__u32 cursor, cnt;
+	bool first = true;
+	int err = keys && infos ? 0 : -ENOMEM, end = 0;
+
+	while (!err && !end) {
+		cnt = BATCH;
+		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, keys, infos, &cnt,
+					   NULL);
+		if (end && end != -ENOENT)
+			break;
+		first = false;
+		for (__u32 i = 0; i < cnt && !err; i++)
+			found_key(usdt, &keys[i], &infos[i], &err);
+	}
+	free(keys);
+	free(infos);
+	return err ? err : end == -ENOENT ? 0 : end;
+}
+
+static void read_stats(struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
+{
+	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
+	__u64 *sum = (__u64 *)ret_sum;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.spill), key, ret_sum))
+		memset(ret_sum, 0, sizeof(*ret_sum));
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.stats), key, usdt->per_cpu))
+		return; /* no event of it yet, or all in the spill */
+	for (int cpu = 0; cpu < usdt->cpus; cpu++) {
+		const __u64 *part = (const __u64 *)&usdt->per_cpu[cpu];
+
+		for (size_t i = 0; i < words; i++)
+			sum[i] += part[i];
+	}
+}
+_Static_assert(sizeof(struct st_stats) % 8 == 0, "per-CPU values are rounded up to 8 bytes");
+
+static const struct usdt_image *image_of(const struct usdt *usdt, uint32_t number)
+{
+	for (size_t i = 0; i < usdt->image_cnt; i++)
+		if (usdt->image[i].image->number == number)
+			return &usdt->image[i];
+	return NULL;
+}
+
+/* Has the map ended? If not, its state is as of now. */
+static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
+{
+	struct smap_state state;
+	int err = 0;
+
+	if (!in || !in->alive || (map->has_info && map->info.destroyed))
+		return true;
+	for (int i = 0; i < TORN_TRIES; i++) {
+		bool torn = usdt->last && livemap_pending_torn(&map->state);
+
+		if (map->state_ok && !torn)
+			return false;
+		err = target_read_state(in->target, map->key.addr, &state);
+		if (err || state.id != map->key.id)
+			break;
+		map->state = state;
+		map->state_ok = true;
+	}
+	if (err == -EINVAL || (!err && state.id != map->key.id))
+		return true; /* another thing stands there now */
+	if (err)
+		usdt->state_unread++;
+	return false;
+}
+
+static void forget(const struct usdt *usdt, const struct livemap *map)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), &map->key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), &map->key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key);
+}
+
+static void sample_process(const struct usdt_image *in, struct livemap *map,
+			   struct record_sample *sample)
+{
+	if (in && map->state_ok && !map->final)
+		(void)target_read_stripes(in->target, &map->state, &map->stripes);
+	sample->inserts = map->stripes.inserts;
+	sample->replaces = map->stripes.replaces;
+	sample->deletes = map->stripes.deletes;
+	if (in) {
+		sample->process_cpu_ns = in->cpu_ns;
+		sample->process_sections = in->sections;
+	}
+}
+
+static int sample_map(struct livemap *map, void *ctx)
+{
+	struct usdt *usdt = ctx;
+	const struct usdt_image *in = image_of(usdt, map->key.target);
+	struct record record = {0};
+	struct st_stats counted;
+
+	map->ended = refresh(usdt, map, in);
+	map->state_ok |= map->final;
+	read_stats(usdt, &map->key, &counted);
+	livemap_sample(map, &counted, usdt->now, &record.sample);
+	sample_process(in, map, &record.sample);
+	if (usdt->last && !map->ended && map->state_ok)
+		livemap_add_pending(map, usdt->exact, &record.sample);
+	if (usdt->last || map->ended)
+		usdt->audit += livemap_audit(map, &counted);
+	if (map->ended)
+		forget(usdt, map);
+	return emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
+}
+
+static int emit_loss(const struct usdt *usdt, const char *name, const char *help, uint64_t count)
+{
+	struct record record = {.loss = {.count = count}};
+
+	if (!count)
+		return 0;
+	snprintf(record.loss.name, sizeof(record.loss.name), "%s", name);
+	snprintf(record.loss.help, sizeof(record.loss.help), "%s", help);
+	return emit(usdt, &record, RECORD_LOSS, sizeof(record.loss));
+}
+
+static uint64_t read_loss(const struct usdt *usdt, __u32 which)
+{
+	/* Fits: one stats value is larger than one counter. */
+	__u64 *per_cpu = (__u64 *)usdt->per_cpu, sum = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.losses), &which, per_cpu))
+		return 0;
+	for (int cpu = 0; cpu < usdt->cpus; cpu++)
+		sum += per_cpu[cpu];
+	return sum;
+}
+
+static int emit_losses(const struct usdt *usdt)
+{
+	static const struct {
+		const char *name, *help;
+	} kernel[ST_LOSS_COUNT] = {
+#define LOSS_ENTRY(name, help) {#name, help},
+		ST_LOSSES(LOSS_ENTRY)
+#undef LOSS_ENTRY
+	};
+	int err = 0;
+
+	for (__u32 i = 0; i < ST_LOSS_COUNT && !err; i++)
+		err = emit_loss(usdt, kernel[i].name, kernel[i].help, read_loss(usdt, i));
+	if (!err)
+		err = emit_loss(usdt, "state_unread",
+				"state pages of live maps that could not be read",
+				usdt->state_unread);
+	if (!err)
+		err = emit_loss(usdt, "audit",
+				"events that the maps counted and smaptrace did not see",
+				usdt->audit);
+	return err;
+}
+
+int usdt_sample(void *ctx, bool last)
+{
+	struct usdt *usdt = ctx;
+	int err = 0;
+
+	usdt->last = last;
+	(void)livemap_each(&usdt->maps, begin_round, NULL);
+	for (size_t i = 0; i < usdt->image_cnt && !err; i++) {
+		struct usdt_image *in = &usdt->image[i];
+
+		in->alive = target_alive(in->target);
+		if (!in->alive)
+			continue;
+		(void)target_cpu_ns(in->target, &in->cpu_ns);
+		err = usdt_walk_registries(usdt, in, false);
+	}
+	if (!err)
+		err = read_infos(usdt);
+	/* The events of maps that are about to be forgotten. */
+	if (!err)
+		err = usdt_drain(usdt);
+	usdt->now = now_ns();
+	if (!err)
+		err = livemap_each(&usdt->maps, sample_map, usdt);
+	return err ? err : emit_losses(usdt);
+}
