@@ -85,7 +85,7 @@ SMAP_INLINE const struct smap_view *follow(const struct smap_view *view)
 
 /*
  * The cell of a key in read, and what was in it: never MOVED. NULL if read does not list the
- * key; then *ret_amended says whether dirty may. *ret_table is the table of the cell.
+ * key. *ret_amended says whether dirty may list more; *ret_table is the table of the cell.
  */
 SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *key,
 				 const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
@@ -114,6 +114,7 @@ SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *
 		*ret_value = load_cell(cell);
 		if (smap_likely(*ret_value != SMAP_MOVED)) {
 			*ret_table = view->table;
+			*ret_amended = (rd & SMAP_AMENDED) != 0;
 			return cell;
 		}
 		view = follow(view);
