@@ -26,7 +26,7 @@ bench() {
 # New keys keep coming: each round writes and reads a larger range, so that a part of it is new.
 drive() {
 	local range=2000
-	trap 'kill $!; exit' TERM
+	trap 'kill $!; wait $!; exit' TERM
 	while :; do
 		bench -t set -n 4000 -r $range
 		bench -t get -n 40000 -r $((2 * range))

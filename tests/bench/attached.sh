@@ -22,6 +22,7 @@ run_smaptrace() { trace_start -p "$load_pid" -i 1 -o /dev/null; }
 run_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --exact; }
 run_bpftrace() {
 	sed "s|BINARY|$LOAD|" tests/bench/misses.bt >"$scratch/misses.bt"
+	rm -f "$scratch/bpftrace"
 	bpftrace -p "$load_pid" "$scratch/misses.bt" >"$scratch/bpftrace" 2>&1 9>&- &
 	trace_pid=$!
 	started+=("$trace_pid")

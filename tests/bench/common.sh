@@ -52,7 +52,7 @@ now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
 # Start mapload held; sets load_pid. Its output goes to $scratch/load, go lets it run.
 load_start() { # arguments of mapload
-	rm -f "$scratch/go"
+	rm -f "$scratch/go" "$scratch/load"
 	mkfifo "$scratch/go"
 	"$LOAD" "$@" <"$scratch/go" >"$scratch/load" &
 	load_pid=$!
@@ -70,6 +70,7 @@ load_wait() {
 
 # Start smaptrace and wait until it is attached; sets trace_pid.
 trace_start() { # arguments of smaptrace
+	rm -f "$scratch/trace.err" # of the last one: it says "Attached" too
 	"$SMAPTRACE" "$@" 9>&- 2>"$scratch/trace.err" &
 	trace_pid=$!
 	started+=("$trace_pid")
@@ -77,7 +78,7 @@ trace_start() { # arguments of smaptrace
 }
 
 trace_attached() {
-	grep -q '^Attached\|Attached [0-9]' "$scratch/trace.err" && return 0
+	grep -q 'Attached [0-9]' "$scratch/trace.err" && return 0
 	kill -0 "$trace_pid" || { cat "$scratch/trace.err" >&2; die "smaptrace ended early"; }
 	return 1
 }

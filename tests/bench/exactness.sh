@@ -23,20 +23,20 @@ miss-4t-50maps   |start|        |--mix miss --threads 4 --maps 50 --kind bytes
 promote-1t       |start|        |--mix promote --keys 64
 promote-4t-late  |late |        |--mix promote --keys 64 --threads 4 --kind bytes
 promote-50maps   |late |        |--mix promote --keys 64 --threads 4 --maps 50
-delete-4t        |start|        |--mix delete --threads 4 --value-free
-delete-50maps    |late |        |--mix delete --threads 4 --maps 50 --kind bytes --value-free
-churn-4t         |late |        |--mix churn --threads 4 --value-free
+delete-4t        |start|        |--mix delete --keys 100 --threads 4 --value-free
+delete-50maps    |late |        |--mix delete --keys 100 --threads 4 --maps 50 --kind bytes --value-free
+churn-4t         |late |        |--mix churn --keys 100 --threads 4 --value-free
 clear-4t         |start|        |--mix clear --threads 4 --keys 200
 range-4t         |start|        |--mix range --threads 4 --keys 200
 overflow-4t      |start|        |--mix miss --threads 4 --miss-counter-bits 16 --policy fixed:1000000000
 no-destroy       |start|        |--mix churn --threads 4 --no-destroy
-live             |live |        |--mix churn --threads 4 --maps 50 --value-free
+live             |live |        |--mix churn --keys 100 --threads 4 --maps 50 --value-free
 ctor             |start|        |--mix miss --ctor
 maps-1000        |start|        |--mix promote --maps 1000 --keys 20
 exact-miss-1t    |start|--exact |--mix miss
 exact-miss-late  |late |--exact |--mix miss --threads 4 --kind bytes
 exact-promote-4t |start|--exact |--mix promote --keys 64 --threads 4 --maps 50
-exact-delete-late|late |--exact |--mix delete --threads 4 --maps 50 --value-free
+exact-delete-late|late |--exact |--mix delete --keys 100 --threads 4 --maps 50 --value-free
 '
 
 run_start() { # smaptrace arguments -- mapload arguments
