@@ -273,9 +273,15 @@ int on_stall(struct pt_regs *ctx)
 	return 0;
 }
 
+#define SIGSTOP 19
+
 /*
  * The dynamic linker of a target has mapped or unmapped something: tell user space
- * to look for another copy of libsmap. The only event without a map.
+ * to look for another copy of libsmap. The only event without a map. A cookie says
+ * that the process is a command of ours and shall wait until user space has looked,
+ * so that nothing of a library that it loads is missed: no code of it has run yet.
+ * User space sends SIGCONT when it sees the record, hence this order: with no room
+ * for the record no stop, and the stop before the record.
  */
 SEC("uprobe")
 int on_link_map(struct pt_regs *ctx)
@@ -289,8 +295,9 @@ int on_link_map(struct pt_regs *ctx)
 	__builtin_memset(event, 0, sizeof(*event));
 	event->kind = ST_EVENT_LINK_MAP;
 	event->size = sizeof(*event);
-	event->target = bpf_get_attach_cookie(ctx);
 	event->ts_ns = bpf_ktime_get_ns();
+	if (bpf_get_attach_cookie(ctx))
+		bpf_send_signal(SIGSTOP);
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

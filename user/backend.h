@@ -25,8 +25,11 @@ struct backend {
 	/* Load. Privileged. Logs. */
 	int (*open)(void **ret_ctx, const struct session_options *opts,
 		    const struct record_sink *sink);
-	/* Tell when the process maps or unmaps files (see changed). -ENOENT: cannot. */
-	int (*watch)(void *ctx, const struct target *target);
+	/*
+	 * Tell when the process maps or unmaps files (see changed). hold: it is stopped then, by
+	 * SIGSTOP, and the caller lets it go on when it has looked. -ENOENT: cannot.
+	 */
+	int (*watch)(void *ctx, const struct target *target, bool hold);
 	/* Attach, then emit a MAP for each map that is there. Both must outlive the ctx. */
 	int (*attach)(void *ctx, const struct target *target, const struct target_image *image);
 	unsigned (*probe_count)(const void *ctx);

@@ -265,12 +265,13 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 }
 
 /* Best effort: without it, new libraries are found at the next window. */
-static int usdt_watch(void *ctx, const struct target *target)
+static int usdt_watch(void *ctx, const struct target *target, bool hold)
 {
 	struct usdt *usdt = ctx;
 	struct target_linker linker;
 	char path[64];
-	struct attach_point point = {.path = path, .pid = target->pid, .offset_cnt = 1};
+	struct attach_point point = {
+		.path = path, .pid = target->pid, .cookie = hold, .offset_cnt = 1};
 	int err = target_find_linker(target->pid, &linker);
 
 	if (err)

@@ -238,6 +238,18 @@ static int watch_for_images(struct session *session)
 	return 0;
 }
 
+/* A command of ours waits while its libraries change: look, then let it go on. */
+static int follow_link_map(struct session *session)
+{
+	int err;
+
+	if (!session->backend->changed(session->ctx))
+		return 0;
+	err = watch_for_images(session);
+	launch_continue(&session->launch);
+	return err;
+}
+
 int session_attach(struct session *session)
 {
 	int err;
@@ -248,7 +260,7 @@ int session_attach(struct session *session)
 		struct process *process = &session->process[i];
 
 		/* -ENOENT and others: new libraries are then found at the next window. */
-		(void)session->backend->watch(session->ctx, process->target);
+		(void)session->backend->watch(session->ctx, process->target, session->launch.held);
 		err = attach_images(session, process);
 	}
 	if (err)
@@ -395,7 +407,10 @@ int session_poll(struct session *session, int timeout_ms)
 
 	if (!session->attached || session->stopped || all_ended(session))
 		return 1;
-	err = wait_for_events(session, remaining_ms(session, timeout_ms));
+	/* Seen while something else was done: a command may be waiting for us. */
+	err = follow_link_map(session);
+	if (!err)
+		err = wait_for_events(session, remaining_ms(session, timeout_ms));
 	if (err)
 		return log_err(err, "tracing stopped");
 	launch_reap(&session->launch);
@@ -405,8 +420,7 @@ int session_poll(struct session *session, int timeout_ms)
 	if (session->opts.duration_ms &&
 	    now - session->start_ns >= session->opts.duration_ms * NSEC_PER_MSEC)
 		return 1;
-	if (session->backend->changed(session->ctx))
-		err = watch_for_images(session);
+	err = follow_link_map(session);
 	if (!err && now >= window_end(session))
 		err = end_of_window(session);
 	return err;
@@ -435,6 +449,8 @@ int session_detach(struct session *session)
 			session->process[i].ended = true;
 	if (session->attached)
 		err = emit_window(session, true);
+	if (session->backend->changed(session->ctx))
+		launch_continue(&session->launch);
 	return err;
 }
 
