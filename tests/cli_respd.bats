@@ -27,6 +27,7 @@ wait_for() { # command... within 20 s
 }
 
 start() { # options
+	rm -f "$tmp/out" # of the server before
 	"$RESPD" --port 0 "$@" >"$tmp/out" 2>"$tmp/err" 3>&- &
 	server=$!
 	wait_for grep -q '^ready:' "$tmp/out"
