@@ -270,7 +270,7 @@ int main(void)
 
 		s.map = stress_map(&opts, "ops");
 		s.u64 = u64;
-		s.ops = 60000;
+		s.ops = 100000;
 		memset((void *)s.stored, 0, sizeof(s.stored));
 		stress_run(THREADS, own_keys, &s);
 		CHECK(smap_len(s.map) == sum(s.stored), "%zu keys", smap_len(s.map));

@@ -17,7 +17,7 @@
 #define KEYS 1024
 #define BEYOND 3000
 #define STORERS 2
-#define RANGES 150
+#define RANGES 600
 
 struct shared {
 	struct smap *map, *cleared;

@@ -169,7 +169,7 @@ static void one_stays(unsigned id, void *ctx)
 
 int main(void)
 {
-	static struct shared s = {.ops = 60000};
+	static struct shared s = {.ops = 240000};
 	struct smap_options opts = {.key_kind = SMAP_KEY_U64, .value_free = unmake, .ctx = &s};
 
 	alarm(STRESS_ALARM_S);

@@ -19,10 +19,14 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "smap.h"
+#include "until.h"
 
 static char objects[8];
 #define A ((void *)&objects[1])
@@ -63,10 +67,28 @@ struct race {
 	struct smap *map;
 	pthread_barrier_t barrier;
 	unsigned rounds, threads;
+	_Atomic uint64_t ready;
 	void (*step)(struct race *r, unsigned id, unsigned round);
 	atomic_uint ids;
 	void *_Atomic got[4];
 };
+
+/*
+ * A barrier wakes its threads one after the other; here they leave it together, and
+ * then apart by a little that differs from round to round, to meet at every point.
+ */
+static void meet(struct race *r, unsigned id, unsigned round)
+{
+	uint64_t all = (uint64_t)r->threads * (round + 1);
+	unsigned apart = (round * 2654435761u >> 16) % 128;
+
+	atomic_fetch_add(&r->ready, 1);
+	for (unsigned spins = 1; atomic_load(&r->ready) < all; spins++)
+		if (spins % 1024 == 0)
+			sched_yield();
+	for (volatile unsigned i = 0; i < (id ? apart : 64); i++)
+		;
+}
 
 static void *race_thread(void *arg)
 {
@@ -75,6 +97,7 @@ static void *race_thread(void *arg)
 
 	for (unsigned i = 0; i < r->rounds; i++) {
 		pthread_barrier_wait(&r->barrier); /* set up */
+		meet(r, id, i);
 		r->step(r, id, i);
 		pthread_barrier_wait(&r->barrier); /* check */
 	}
@@ -87,6 +110,7 @@ static void run_race(struct race *r, void (*setup)(struct race *, unsigned),
 	pthread_t threads[4];
 
 	r->ids = 0;
+	r->ready = 0;
 	pthread_barrier_init(&r->barrier, NULL, r->threads + 1);
 	for (unsigned i = 0; i < r->threads; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, race_thread, r), 0);
@@ -103,34 +127,55 @@ static void run_race(struct race *r, void (*setup)(struct race *, unsigned),
 
 /* --- R1: a rebuild expunges a deleted key while a store revives it --- */
 
+#define R1_KEYS 256
+
+static uint64_t r1_order[R1_KEYS]; /* Range goes through the slots as the rebuild will */
+static unsigned r1_met;
+
+static bool r1_note(uint64_t key, void *value, void *ctx)
+{
+	(void)value;
+	(void)ctx;
+	r1_order[r1_met++] = key;
+	return r1_met < R1_KEYS;
+}
+
 static void r1_setup(struct race *r, unsigned round)
 {
-	promote(r->map);
-	smap_store_u64(r->map, 1, A);
-	promote(r->map);
-	smap_delete_u64(r->map, 1);
+	for (uint64_t k = 0; k < R1_KEYS; k++)
+		smap_store_u64(r->map, k, A);
+	r1_met = 0;
+	smap_range_u64(r->map, r1_note, NULL);
+	for (uint64_t k = 0; k < R1_KEYS; k++)
+		smap_delete_u64(r->map, k);
 	(void)round;
 }
 
+/* The store comes from the other end, and must meet the rebuild on the way. */
 static void r1_step(struct race *r, unsigned id, unsigned round)
 {
-	if (id)
-		smap_store_u64(r->map, 1, B); /* nil to B, unless expunged first */
-	else
-		smap_store_u64(r->map, 100 + round, A); /* rebuilds */
+	if (!id)
+		smap_store_u64(r->map, 1000 + round, A); /* rebuilds */
+	for (unsigned i = R1_KEYS; id && i--;)
+		smap_store_u64(r->map, r1_order[i], B); /* nil to B, unless expunged first */
 }
 
 static void r1_check(struct race *r, unsigned round)
 {
-	assert_ptr_equal(get(r->map, 1), B);
+	for (uint64_t k = 0; k < R1_KEYS; k++)
+		assert_ptr_equal(get(r->map, k), B);
 	promote(r->map); /* a store that dirty did not get would go now */
-	assert_ptr_equal(get(r->map, 1), B);
-	smap_delete_u64(r->map, 100 + round);
+	for (uint64_t k = 0; k < R1_KEYS; k++)
+		assert_ptr_equal(get(r->map, k), B);
+	smap_delete_u64(r->map, 1000 + round);
+	smap_store_u64(r->map, 999, A); /* expunges it ... */
+	smap_delete_u64(r->map, 999);
+	promote(r->map); /* ... and leaves no dirty */
 }
 
 static void test_R1_expunge_against_a_fast_store(void **state)
 {
-	struct race r = {.map = create(), .rounds = 5000, .threads = 2, .step = r1_step};
+	struct race r = {.map = create(), .rounds = 8000, .threads = 2, .step = r1_step};
 
 	(void)state;
 	run_race(&r, r1_setup, r1_check);
@@ -299,36 +344,114 @@ static void test_R4_delete_store_and_compare_in_dirty(void **state)
 
 /* --- R5: who waited for the mutex while another promoted has no miss --- */
 
-static void r5_setup(struct race *r, unsigned round)
+#define R5_LOADERS 4
+
+struct waiting {
+	struct smap *map;
+	atomic_bool holds, release;
+	atomic_int tid[R5_LOADERS];
+};
+
+static _Thread_local atomic_bool *r5_holds, *r5_release;
+static _Thread_local unsigned r5_hashes; /* within one store; growth hashes again, under mu */
+
+/* The map's hash: runs under the mutex when the table moves, and then keeps it. */
+static uint64_t r5_hash(const void *key, size_t len, uint64_t seed)
 {
-	smap_clear(r->map); /* a read of nothing, a dirty of one */
-	smap_store_u64(r->map, round, A);
+	uint64_t k;
+
+	memcpy(&k, key, len);
+	if (r5_holds && ++r5_hashes == 2) {
+		atomic_store(r5_holds, true);
+		while (!atomic_load(r5_release))
+			sched_yield();
+	}
+	return (k ^ seed) * 0x9e3779b97f4a7c15ULL;
 }
 
-static void r5_step(struct race *r, unsigned id, unsigned round)
+static void *r5_hold(void *arg)
 {
-	r->got[id] = get(r->map, round);
+	struct waiting *w = arg;
+
+	r5_holds = &w->holds;
+	r5_release = &w->release;
+	for (uint64_t k = 1000; !atomic_load(&w->holds); k++) {
+		r5_hashes = 0;
+		smap_store_u64(w->map, k, A);
+	}
+	return NULL;
 }
 
-static void r5_check(struct race *r, unsigned round)
+static void *r5_load(void *arg)
 {
-	struct smap_state st;
+	struct waiting *w = arg;
+	static atomic_uint ids;
 
-	for (unsigned i = 0; i < r->threads; i++)
-		assert_ptr_equal(r->got[i], A);
-	smap_inspect(r->map, &st);
-	assert_int_equal(st.counters.misses, round + 1);
-	assert_int_equal(st.counters.promotions, round + 1);
-	assert_int_equal(st.miss_count, 0);
+	atomic_store(&w->tid[atomic_fetch_add(&ids, 1) % R5_LOADERS], gettid());
+	return get(w->map, 1) == A ? NULL : arg;
 }
 
+/* Has the thread gone to sleep? There is nothing on its way but the mutex. */
+static bool sleeps(int tid)
+{
+	char path[64], stat[128] = "";
+	const char *after_name;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "r");
+	if (!file || !tid)
+		return file && fclose(file) && false;
+	if (!fgets(stat, sizeof(stat), file))
+		stat[0] = 0;
+	fclose(file);
+	after_name = strrchr(stat, ')');
+	return after_name && after_name[2] == 'S';
+}
+
+static void until_sleeping(atomic_int *tid)
+{
+	for (struct until u = until_begin(); !sleeps(atomic_load(tid)) && until_again(&u);)
+		;
+	assert_true(sleeps(atomic_load(tid)));
+}
+
+/* All wait for the mutex to load one key from dirty; the first to get it promotes. */
 static void test_R5_no_miss_after_the_promotion_that_it_waited_for(void **state)
 {
-	struct race r = {.map = create(), .rounds = 5000, .threads = 4, .step = r5_step};
+	struct smap_options opts = {.size = sizeof(opts),
+				    .key_kind = SMAP_KEY_U64,
+				    .policy = SMAP_POLICY_FIXED,
+				    .policy_arg = 1,
+				    .hash = r5_hash};
+	struct waiting w = {.map = NULL};
+	pthread_t holder, loaders[R5_LOADERS];
+	struct smap_state st;
+	void *ret;
 
 	(void)state;
-	run_race(&r, r5_setup, r5_check);
-	smap_destroy(r.map);
+	assert_int_equal(smap_create(&w.map, &opts), 0);
+	assert_int_equal(smap_store_u64(w.map, 1, A), 0);
+	assert_int_equal(pthread_create(&holder, NULL, r5_hold, &w), 0);
+	for (struct until u = until_begin(); !atomic_load(&w.holds) && until_again(&u);)
+		;
+	assert_true(atomic_load(&w.holds));
+	for (int i = 0; i < R5_LOADERS; i++)
+		assert_int_equal(pthread_create(&loaders[i], NULL, r5_load, &w), 0);
+	for (int i = 0; i < R5_LOADERS; i++)
+		until_sleeping(&w.tid[i]);
+	atomic_store(&w.release, true);
+	for (int i = 0; i < R5_LOADERS; i++) {
+		assert_int_equal(pthread_join(loaders[i], &ret), 0);
+		assert_null(ret);
+	}
+	assert_int_equal(pthread_join(holder, NULL), 0);
+	smap_inspect(w.map, &st);
+	assert_int_equal(st.lock_waits, R5_LOADERS);
+	assert_int_equal(st.counters.misses, 1);
+	assert_int_equal(st.counters.promotions, 1);
+	assert_int_equal(st.miss_count, 0);
+	smap_destroy(w.map);
 }
 
 int main(void)
