@@ -254,44 +254,66 @@ static void test_R3_clear_under_a_range(void **state)
 	smap_destroy(s.map);
 }
 
+#define R3_KEYS 256
+#define R3_ROUNDS 2000
+
+/* Values are numbers here: one for each store, each freed once in the end. */
+static atomic_uchar r3_freed[2 * R3_KEYS * R3_ROUNDS + 1];
+static void *r3_previous[R3_KEYS];
+
+static void r3_free(void *value, void *ctx)
+{
+	(void)ctx;
+	atomic_fetch_add(&r3_freed[(uintptr_t)value], 1);
+}
+
+static void *r3_value(unsigned round, uint64_t key, unsigned second)
+{
+	return (void *)(uintptr_t)(((uint64_t)round * R3_KEYS + key) * 2 + second + 1);
+}
+
 static void r3_setup(struct race *r, unsigned round)
 {
-	smap_store_u64(r->map, 1, A);
-	if (round % 2)
+	for (uint64_t k = 0; k < R3_KEYS; k++)
+		smap_store_u64(r->map, k, r3_value(round, k, 0));
+	if (round % 4)
 		promote(r->map);
 }
 
 static void r3_step(struct race *r, unsigned id, unsigned round)
 {
-	void *previous = NULL;
-
-	(void)round;
 	if (id)
 		smap_clear(r->map);
-	else if (smap_swap_u64(r->map, 1, B, &previous) == 0)
-		previous = NULL;
-	if (!id)
-		r->got[0] = previous;
+	for (uint64_t k = 0; !id && k < R3_KEYS; k++)
+		smap_swap_u64(r->map, k, r3_value(round, k, 1), &r3_previous[k]);
 }
 
-/* The swap came before the Clear (found A, and B is gone) or after (found none). */
+/* Each swap came before the Clear (and its value is gone) or after it (and found none). */
 static void r3_check(struct race *r, unsigned round)
 {
-	(void)round;
-	if (r->got[0])
-		assert_null(get(r->map, 1));
-	else
-		assert_ptr_equal(get(r->map, 1), B);
-	assert_int_equal(smap_len(r->map), r->got[0] == NULL);
+	size_t present = 0;
+
+	for (uint64_t k = 0; k < R3_KEYS; k++) {
+		bool after = !r3_previous[k];
+
+		present += after;
+		assert_ptr_equal(get(r->map, k), after ? r3_value(round, k, 1) : NULL);
+	}
+	assert_int_equal(smap_len(r->map), present);
 }
 
 static void test_R3_swap_against_clear(void **state)
 {
-	struct race r = {.map = create(), .rounds = 5000, .threads = 2, .step = r3_step};
+	struct smap_options opts = {
+		.size = sizeof(opts), .key_kind = SMAP_KEY_U64, .value_free = r3_free};
+	struct race r = {.rounds = R3_ROUNDS, .threads = 2, .step = r3_step};
 
 	(void)state;
+	assert_int_equal(smap_create(&r.map, &opts), 0);
 	run_race(&r, r3_setup, r3_check);
 	smap_destroy(r.map);
+	for (size_t i = 1; i <= 2 * R3_KEYS * R3_ROUNDS; i++)
+		assert_int_equal(r3_freed[i], 1);
 }
 
 /* --- R4: three ways to remove or renew one key that is in dirty only --- */
