@@ -87,7 +87,8 @@ SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, c
 	view = smap_read_view(rd);
 	index = smap_view_find(view, key, is_u64);
 	if (smap_unlikely(index == SMAP_NOT_FOUND)) {
-		look = rd & SMAP_AMENDED ? LOOK_DIRTY : LOOK_ABSENT;
+		look = (rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash) ? LOOK_DIRTY
+										     : LOOK_ABSENT;
 	} else {
 		value = load_cell(slot_cell(view->slots, index, is_u64));
 		look = LOOK_HIT;

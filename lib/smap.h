@@ -107,9 +107,10 @@ enum smap_policy {
 
 /* Flags: what we do better than Go, each on its own. */
 #define SMAP_GROW_PROMOTES 0x1u /* a growth of the table promotes: dirty is copied anyway */
+#define SMAP_ABSENT_FILTER 0x2u /* absent keys need no lock while dirty has new keys; no miss */
 
 /* The recommended set, for .flags. */
-#define SMAP_OPTIONS_TUNED (SMAP_GROW_PROMOTES)
+#define SMAP_OPTIONS_TUNED (SMAP_GROW_PROMOTES | SMAP_ABSENT_FILTER)
 
 /*
  * All zero beyond `size` means exactly Go. `size` tells the library which

@@ -25,7 +25,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "smap_internal.h"
+#include "smap_filter.h"
 #include "smap_view.h"
 
 /* Bring the derived figures of the state up to date; after every change of the views. */
@@ -43,7 +43,7 @@ void smap_refresh_locked(struct smap *map)
 	state->threshold = smap_policy_threshold(map);
 	state->slots = map->table ? (uint64_t)map->table->groups * SMAP_GROUP : 0;
 	state->table_bytes = (map->table ? map->table->bytes : 0) +
-			     (read != smap_empty_view ? smap_view_bytes(read) : 0) +
+			     (smap_is_empty_view(read) ? 0 : smap_view_bytes(read)) +
 			     (map->dirty ? smap_view_bytes(map->dirty) : 0);
 }
 
@@ -56,12 +56,13 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason)
 
 	/* relaxed: written under mu, which we hold */
 	old = smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+	smap_filter_drop_locked(map);
 	/* Release: pairs with the acquire loads of read in smap.c. Publishes the control bytes
 	 * and the keys of the new slots; without it a reader could match garbage (G1). */
 	atomic_store_explicit(&map->read, (uintptr_t)fresh, memory_order_release);
 	map->dirty = NULL;
 	map->dirty_only = 0;
-	if (old != smap_empty_view) {
+	if (!smap_is_empty_view(old)) {
 		old->node.map = map;
 		smap_retire_node(&old->node);
 	}
@@ -156,7 +157,7 @@ static void rebuild_locked(struct smap *map, struct smap_view *dirty)
 		smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
 	uint64_t start = smap_now_ns(), copied = 0, expunged = 0;
 
-	if (read == smap_empty_view) {
+	if (smap_is_empty_view(read)) {
 		memset(dirty->ctrl, SMAP_CTRL_EMPTY, (size_t)dirty->groups * SMAP_GROUP);
 	} else {
 		memcpy(dirty->ctrl, read->ctrl, (size_t)dirty->groups * SMAP_GROUP);
@@ -261,6 +262,7 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 	map->state.new_keys++;
 	if (!map->state.dirty_since_ns)
 		map->state.dirty_since_ns = smap_now_ns();
+	smap_filter_add_locked(map, key->hash);
 	if (r.moves)
 		smap_move_finish(map, &r.move);
 	else

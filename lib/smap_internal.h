@@ -81,12 +81,14 @@ _Static_assert(sizeof(struct smap_slot_u64) == 16, "two words a slot");
 _Static_assert(sizeof(struct smap_slot_bytes) == 32, "half a cache line a slot");
 
 struct smap_table;
+struct smap_filter;
 
 struct smap_view {
 	void *slots;	 /* = table->slots: a hit needs no load from the table */
 	uint32_t groups; /* = table->groups */
 	uint32_t reserved;
-	size_t len; /* slots listed, deleted ones included: Go's len(m) */
+	_Atomic(struct smap_filter *) filter; /* of dirty's keys, while amended; smap_filter.h */
+	size_t len;			      /* slots listed, deleted ones included: Go's len(m) */
 	struct smap_table *table;
 	struct smap_node node;
 	uint8_t ctrl[] __attribute__((aligned(SMAP_CACHE_LINE)));
@@ -137,6 +139,7 @@ struct smap {
 	struct smap_view *dirty;
 	struct smap_table *table; /* of dirty, or of read when there is no dirty */
 	uint64_t batch_ticks;	  /* when the first miss of state.pending came */
+	size_t filter_hint;	  /* keys that the last filter had at its end */
 	size_t dirty_only;	  /* entries listed in dirty and not in read */
 
 	struct smap *next_map, *prev_map; /* under the registry's lock */
@@ -146,6 +149,12 @@ struct smap {
 	struct smap_node node;	   /* for smap_destroy */
 	_Atomic(bool) *destroyed;  /* told when everything is freed; may be NULL */
 	_Atomic(bool) has_pending; /* state.pending is not empty; written under mu */
+
+	/* What read is before the first promotion and after Clear: one group, no table. */
+	struct smap_empty {
+		_Alignas(SMAP_CACHE_LINE) struct smap_view view;
+		uint8_t ctrl[SMAP_GROUP];
+	} empty;
 
 	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_STRIPES];
 };
@@ -165,8 +174,11 @@ struct smap_key {
 
 #define SMAP_NOT_FOUND ((size_t)-1)
 
+_Static_assert(offsetof(struct smap_view, ctrl) == sizeof(struct smap_view),
+	       "the empty view's control bytes follow it");
+
 /* smap_view.c */
-extern struct smap_view *const smap_empty_view SMAP_HIDDEN;
+void smap_empty_init(struct smap_empty *empty) SMAP_HIDDEN;
 struct smap_view *smap_view_alloc(struct smap_table *table) SMAP_HIDDEN;
 struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
 void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
@@ -244,6 +256,12 @@ SMAP_INLINE struct smap_view *smap_read_view(uintptr_t read)
 SMAP_INLINE bool smap_is_value(uintptr_t cell)
 {
 	return cell != SMAP_NIL && cell - SMAP_EXPUNGED >= sizeof(smap_marks);
+}
+
+/* Is it the map's empty view, over no table? */
+SMAP_INLINE bool smap_is_empty_view(const struct smap_view *view)
+{
+	return !view->table;
 }
 
 SMAP_INLINE smap_cell *smap_slot_cell(const struct smap *map, void *slots, size_t index)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "smap_internal.h"
+#include "smap_filter.h"
 #include "smap_view.h"
 
 #define OPTIONS_MIN_SIZE offsetof(struct smap_options, key_kind)
@@ -98,7 +98,8 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	map->hash = o.hash;
 	map->quick_kind = o.hash ? SMAP_NO_QUICK : o.key_kind;
 	/* relaxed: nobody else knows the map yet */
-	atomic_store_explicit(&map->read, (uintptr_t)smap_empty_view, memory_order_relaxed);
+	atomic_store_explicit(&map->read, (uintptr_t)&map->empty.view, memory_order_relaxed);
+	smap_empty_init(&map->empty);
 	random_seed(map);
 	init_state(map, &o);
 	smap_refresh_locked(map);
@@ -141,6 +142,8 @@ static void map_free(struct smap *map, struct smap_node *node)
 	smap_flush_batch_locked(map);
 	smap_fire(map_destroy, (uintptr_t)map);
 	pthread_mutex_unlock(&map->mu);
+	/* relaxed: nobody uses the map any more */
+	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
 	smap_registry_remove(map);
 	if (map->value_free && map->table)
 		free_values(map, view);

@@ -6,9 +6,12 @@
  * hit costs ten misses. The batch is exact: it counts each miss once, and is
  * fired when it is full, older than 50 ms (by the next miss, or by the
  * reclaimer thread when none comes), at a promotion, at the end of the map and
- * at exit(). When nobody listens any more it is dropped by the same thread.
+ * at exit(). When the last listener has gone, what is left stays for a while, so that
+ * it can be read from the state page, and is then forgotten.
  */
 #include "smap_clock.h"
+
+#define FORGET_NS 10000000000ULL /* nobody listens: keep a batch so long for who reads memory */
 
 /* trylock has failed: wait, and say for how long. */
 void smap_lock_contended(struct smap *map, struct smap_hold *hold)
@@ -99,7 +102,7 @@ static bool flush_stale(struct smap *map, void *ctx)
 	if (pthread_mutex_trylock(&map->mu) != 0)
 		return true; /* in use: the next miss or the next round will do it */
 	age = smap_now_ns() - map->state.pending.first_ns;
-	if (*all || age >= SMAP_BATCH_AGE_NS || !smap_listening(miss_batch))
+	if (*all || age >= (smap_listening(miss_batch) ? SMAP_BATCH_AGE_NS : FORGET_NS))
 		smap_flush_batch_locked(map);
 	pthread_mutex_unlock(&map->mu);
 	return true;

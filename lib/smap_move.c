@@ -30,7 +30,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "smap_internal.h"
+#include "smap_filter.h"
 #include "smap_view.h"
 
 static struct smap_view *current_read(const struct smap *map)
@@ -131,7 +131,7 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 {
 	struct smap_view *read = current_read(map), *dirty = map->dirty;
 	size_t slots = (size_t)dirty->groups * SMAP_GROUP;
-	bool has_read = read != smap_empty_view;
+	bool has_read = !smap_is_empty_view(read);
 
 	memset(m->read->ctrl, SMAP_CTRL_EMPTY, (size_t)m->read->groups * SMAP_GROUP);
 	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, (size_t)m->dirty->groups * SMAP_GROUP);
@@ -186,7 +186,7 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 	struct smap_view *next = promotes(map) ? m->dirty : m->read;
 	struct smap_table *old = m->old;
 
-	if (old_read != smap_empty_view) {
+	if (!smap_is_empty_view(old_read)) {
 		/* Release: pairs with the acquire in smap.c:follow(). Publishes the new views. */
 		atomic_store_explicit(&old->next, next, memory_order_release);
 		close_cells(map, old_read, m);
@@ -194,12 +194,16 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 	if (promotes(map)) {
 		free(m->read);
 		smap_promote_locked(map, SMAP_REASON_grow);
-	} else if (old_read == smap_empty_view) {
+	} else if (smap_is_empty_view(old_read)) {
 		free(m->read);
 		/* Release: pairs with the acquire loads of read in smap.c (I6). */
-		atomic_store_explicit(&map->read, (uintptr_t)smap_empty_view | SMAP_AMENDED,
+		atomic_store_explicit(&map->read, (uintptr_t)old_read | SMAP_AMENDED,
 				      memory_order_release);
 	} else {
+		/* relaxed: the filter, if any, goes with the new view, which is not published yet */
+		atomic_store_explicit(&m->read->filter,
+				      atomic_load_explicit(&old_read->filter, memory_order_relaxed),
+				      memory_order_relaxed);
 		/* Release: as above; publishes the new view, the old one goes with its table. */
 		atomic_store_explicit(&map->read, (uintptr_t)m->read | SMAP_AMENDED,
 				      memory_order_release);
@@ -250,7 +254,7 @@ static void clear_cells(struct smap *map, const struct smap_view *read,
 	for (size_t i = 0; i < (size_t)shape->groups * SMAP_GROUP; i++) {
 		uintptr_t value;
 
-		if (!(read != smap_empty_view && smap_is_listed(read->ctrl[i])) &&
+		if (!(!smap_is_empty_view(read) && smap_is_listed(read->ctrl[i])) &&
 		    !(dirty && smap_is_listed(dirty->ctrl[i])))
 			continue;
 		/* Acquire/release: pairs with the compare-and-swaps in smap.c: a store that comes
@@ -273,12 +277,13 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted)
 
 	if (clear_prepare(map, &c))
 		return -ENOMEM;
+	smap_filter_drop_locked(map);
 	if (old)
 		/* Release: pairs with the acquire in smap.c:follow(). */
-		atomic_store_explicit(&old->next, smap_empty_view, memory_order_release);
+		atomic_store_explicit(&old->next, &map->empty.view, memory_order_release);
 	/* Release: pairs with the acquire loads of read in smap.c; before the cells are closed,
 	 * so that who meets MOVED and looks again finds the new view (P1). */
-	atomic_store_explicit(&map->read, (uintptr_t)smap_empty_view, memory_order_release);
+	atomic_store_explicit(&map->read, (uintptr_t)&map->empty.view, memory_order_release);
 	if (old) {
 		clear_cells(map, read, map->dirty, &c);
 		old->values = c.values;

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "smap_internal.h"
+#include "smap_filter.h"
 #include "smap_view.h"
 
 /* --- keys ----------------------------------------------------------------- */
@@ -85,7 +85,7 @@ SMAP_INLINE const struct smap_view *follow(const struct smap_view *view)
 
 /*
  * The cell of a key in read, and what was in it: never MOVED. NULL if read does not list the
- * key. *ret_amended says whether dirty may list more; *ret_table is the table of the cell.
+ * key. *ret_amended says whether dirty may list it; *ret_table is the table of the cell.
  */
 SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *key,
 				 const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
@@ -100,7 +100,8 @@ SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *
 		smap_cell *cell;
 
 		if (index == SMAP_NOT_FOUND && !followed) {
-			*ret_amended = (rd & SMAP_AMENDED) != 0;
+			*ret_amended =
+				(rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash);
 			return NULL;
 		}
 		if (index == SMAP_NOT_FOUND) { /* cleared meanwhile: read is new already */

@@ -16,19 +16,16 @@
 
 const char smap_marks[2] = {0, 0};
 
-/* What read is before the first promotion, and after Clear: nothing, for all maps. */
-static struct {
-	_Alignas(SMAP_CACHE_LINE) struct smap_view view;
-	uint8_t ctrl[SMAP_GROUP];
-} empty = {
-	.view = {.groups = 1},
-	.ctrl = {[0 ... SMAP_GROUP - 1] = SMAP_CTRL_EMPTY},
-};
-
-struct smap_view *const smap_empty_view = &empty.view;
-
-_Static_assert(offsetof(struct smap_view, ctrl) == sizeof(struct smap_view),
-	       "the empty view's control bytes follow it");
+/*
+ * The view of nothing is a part of the map and comes back with each Clear. Who holds it from
+ * before and meets the filter of a later time is right to answer "absent": the Clear
+ * came in between.
+ */
+void smap_empty_init(struct smap_empty *empty)
+{
+	empty->view.groups = 1;
+	memset(empty->ctrl, SMAP_CTRL_EMPTY, sizeof(empty->ctrl));
+}
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -124,7 +121,7 @@ void smap_table_free(struct smap *map, struct smap_table *table)
 	for (size_t i = 0; i < table->value_count; i++)
 		map->value_free((void *)table->values[i], map->ctx);
 	free(table->values);
-	if (table->read != smap_empty_view && table->read != table->dead)
+	if (table->read && !smap_is_empty_view(table->read) && table->read != table->dead)
 		free(table->read);
 	free(table->dead);
 	free(table);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smap_filter.c - making and filling the filter of absent keys; see smap_filter.h.
+ *
+ * Sixteen bits a key, four of them set in one word: about one absent key in a hundred
+ * still takes the lock. Without memory there is no filter, or a coarser one, and
+ * readers take the lock as in Go.
+ */
+#include <stdlib.h>
+
+#include "smap_filter.h"
+#include "smap_view.h"
+
+#define KEYS_PER_WORD 4
+#define MIN_CAPACITY 1024
+
+static void filter_free(struct smap *map, struct smap_node *node)
+{
+	(void)map;
+	free((char *)node - offsetof(struct smap_filter, node));
+}
+
+static struct smap_filter *filter_alloc(size_t capacity)
+{
+	size_t words = capacity / KEYS_PER_WORD;
+	struct smap_filter *filter;
+
+	if (words > UINT32_MAX)
+		return NULL;
+	filter = calloc(1, sizeof(*filter) + words * sizeof(filter->word[0]));
+	if (!filter)
+		return NULL;
+	filter->words = (uint32_t)words;
+	filter->capacity = capacity;
+	filter->node = (struct smap_node){.free = filter_free, .items = 1};
+	return filter;
+}
+
+static void set(struct smap_filter *filter, uint64_t hash)
+{
+	/* Release: pairs with the acquire in smap_filter_excludes() (F1). */
+	atomic_fetch_or_explicit(&filter->word[smap_filter_index(filter, hash)],
+				 smap_filter_bits(hash), memory_order_release);
+}
+
+/* All keys that dirty lists and read does not. */
+static void set_all(struct smap *map, const struct smap_view *read, struct smap_filter *filter)
+{
+	const struct smap_view *dirty = map->dirty;
+	bool same_table = read->table == dirty->table;
+
+	for (size_t i = 0; i < (size_t)dirty->groups * SMAP_GROUP; i++) {
+		struct smap_key key;
+
+		if (!smap_is_listed(dirty->ctrl[i]) ||
+		    (same_table && smap_is_listed(read->ctrl[i])))
+			continue;
+		smap_slot_key(map, dirty->table, i, &key);
+		set(filter, key.hash);
+	}
+}
+
+static struct smap_view *current_read(const struct smap *map)
+{
+	/* relaxed: written under mu, which we hold */
+	return smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+}
+
+/* relaxed: written under mu, which we hold */
+static struct smap_filter *current_filter(const struct smap_view *read)
+{
+	/* relaxed: as above */
+	return atomic_load_explicit(&read->filter, memory_order_relaxed);
+}
+
+static void install(struct smap *map, struct smap_view *read, struct smap_filter *filter)
+{
+	struct smap_filter *old = current_filter(read);
+
+	/* Release: pairs with the acquire in smap_filter_excludes(). */
+	atomic_store_explicit(&read->filter, filter, memory_order_release);
+	if (old) {
+		old->node.map = map;
+		smap_retire_node(&old->node);
+	}
+}
+
+void smap_filter_add_locked(struct smap *map, uint64_t hash)
+{
+	struct smap_view *read = current_read(map);
+	struct smap_filter *filter, *larger;
+
+	if (!(map->state.flags & SMAP_ABSENT_FILTER))
+		return;
+	filter = current_filter(read);
+	if (filter)
+		set(filter, hash);
+	/* A filter that could not be had for the first key would have to hold the others too. */
+	if (filter && map->dirty_only <= filter->capacity)
+		return;
+	larger = filter_alloc(filter				? 4 * filter->capacity
+			      : map->filter_hint > MIN_CAPACITY ? map->filter_hint
+								: MIN_CAPACITY);
+	if (!larger)
+		return;
+	if (map->dirty_only == 1)
+		set(larger, hash);
+	else
+		set_all(map, read, larger);
+	install(map, read, larger);
+}
+
+void smap_filter_drop_locked(struct smap *map)
+{
+	struct smap_view *read = current_read(map);
+
+	map->filter_hint = map->dirty_only;
+	if (current_filter(read))
+		install(map, read, NULL);
+}
