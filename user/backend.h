@@ -42,11 +42,10 @@ struct backend {
 	bool (*changed)(void *ctx);
 	/*
 	 * Emit a SAMPLE of each map and the LOSSes. Maps that ended, with their process
-	 * or before it, are sampled for the last time. `last`: after detach.
+	 * or before it, are sampled for the last time. `last`: the probes are removed, too.
 	 */
 	int (*sample)(void *ctx, bool last);
 
-	void (*detach)(void *ctx);
 	void (*close)(void *ctx);
 };
 

@@ -306,13 +306,6 @@ static bool usdt_changed(void *ctx)
 	return changed;
 }
 
-static void usdt_detach(void *ctx)
-{
-	struct usdt *usdt = ctx;
-
-	attach_remove_all(&usdt->attached);
-}
-
 const struct backend backend_usdt = {
 	.name = "usdt",
 	.help = "the probes of libsmap",
@@ -325,6 +318,5 @@ const struct backend backend_usdt = {
 	.drain = usdt_drain,
 	.changed = usdt_changed,
 	.sample = usdt_sample,
-	.detach = usdt_detach,
 	.close = usdt_close,
 };

@@ -25,6 +25,8 @@
 
 #define KERNEL_MAJOR 6 /* the oldest kernel that the BPF programs are tested on */
 #define KERNEL_MINOR 1
+#define COLUMNS 80
+#define INDENT 32 /* of what was found */
 
 enum verdict {
 	OK,
@@ -357,6 +359,25 @@ static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list 
 	return 0;
 }
 
+/* Print words from `column` on, broken at the right margin, later lines indented. */
+static void put_words(const char *text, int column, int indent)
+{
+	while (*text) {
+		int len = (int)strcspn(text, " ");
+
+		if (column + 1 + len > COLUMNS && column > indent) {
+			printf("\n%*s", indent, "");
+			column = indent;
+		}
+		if (column != indent)
+			column += printf(" ");
+		column += printf("%.*s", len, text);
+		text += len;
+		text += strspn(text, " ");
+	}
+	printf("\n");
+}
+
 int command_doctor(const struct options *opts)
 {
 	static const char *const words[] = {
@@ -370,9 +391,12 @@ int command_doctor(const struct options *opts)
 		enum verdict verdict = requirements[i].check(&finding);
 
 		missing += verdict == MISSING;
-		printf("%-8s  %-20s  %s\n", words[verdict], requirements[i].name, finding.found);
-		if (finding.remedy)
-			printf("%-8s  %-20s  -> %s\n", "", "", finding.remedy);
+		printf("%-8s  %-20s  ", words[verdict], requirements[i].name);
+		put_words(finding.found, INDENT, INDENT);
+		if (finding.remedy) {
+			printf("%*s", INDENT - 1, "->");
+			put_words(finding.remedy, INDENT - 1, INDENT);
+		}
 	}
 	printf(missing ? "\nsmaptrace cannot trace here: %u of the requirements are missing.\n"
 		       : "\nsmaptrace can trace here.\n",

@@ -213,12 +213,13 @@ static uint64_t slots_sum(const uint8_t *slots)
 	return sum;
 }
 
-bool livemap_pending_torn(const struct smap_state *state)
+static uint64_t hist_sum(const __u64 *hist)
 {
-	const struct smap_batch *batch = &state->pending;
+	uint64_t sum = 0;
 
-	return slots_sum(batch->wait_hist) != batch->count ||
-	       slots_sum(batch->hold_hist) != batch->count;
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		sum += hist[i];
+	return sum;
 }
 
 static void add_slots(__u64 *hist, const uint8_t *slots)
@@ -227,28 +228,48 @@ static void add_slots(__u64 *hist, const uint8_t *slots)
 		hist[i] += slots[i];
 }
 
-void livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample)
+static void add_hold(const struct smap_batch *batch, struct record_sample *sample)
+{
+	sample->sum[ST_HIST_miss_hold] += batch->hold_sum_ns;
+	add_slots(sample->hist[ST_HIST_miss_hold], batch->hold_hist);
+}
+
+static bool add_exact(const struct livemap *map, struct record_sample *sample)
 {
 	const struct smap_batch *batch = &map->state.pending;
 	const unsigned c = ST_COUNTER_misses;
 
-	if (!batch->count || livemap_pending_torn(&map->state) ||
-	    batch->misses_total <= map->stale_batch)
-		return;
-	if (exact && !class_seen(map, c))
-		return; /* none of them was counted */
-	if (!exact) {
-		/* Fired already, and the figures were read in between. */
-		if (class_seen(map, c) && batch->misses_total <= map->info.stamp[c])
-			return;
-		sample->counted[c] += batch->count;
-		sample->total[c] = class_seen(map, c) ? map->info.base[c] + sample->counted[c]
-						      : batch->misses_total;
-		sample->sum[ST_HIST_miss_wait] += batch->wait_sum_ns;
-		add_slots(sample->hist[ST_HIST_miss_wait], batch->wait_hist);
+	if (!class_seen(map, c))
+		return true; /* none of them was counted */
+	if (sample->total[c] != map->state.counters.misses ||
+	    hist_sum(sample->hist[ST_HIST_miss_hold]) + batch->count != sample->counted[c])
+		return false;
+	add_hold(batch, sample);
+	return true;
+}
+
+bool livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample)
+{
+	const struct smap_batch *batch = &map->state.pending;
+	const unsigned c = ST_COUNTER_misses;
+
+	if (slots_sum(batch->wait_hist) != batch->count ||
+	    slots_sum(batch->hold_hist) != batch->count)
+		return false;
+	if (exact)
+		return add_exact(map, sample);
+	if (class_seen(map, c)) {
+		if (sample->total[c] + batch->count != map->state.counters.misses)
+			return false;
+		sample->total[c] += batch->count;
+	} else if (!batch->count || batch->misses_total <= map->stale_batch) {
+		return true; /* no miss since the attach */
 	}
-	sample->sum[ST_HIST_miss_hold] += batch->hold_sum_ns;
-	add_slots(sample->hist[ST_HIST_miss_hold], batch->hold_hist);
+	sample->counted[c] += batch->count;
+	sample->sum[ST_HIST_miss_wait] += batch->wait_sum_ns;
+	add_slots(sample->hist[ST_HIST_miss_wait], batch->wait_hist);
+	add_hold(batch, sample);
+	return true;
 }
 
 uint64_t livemap_audit(const struct livemap *map, const struct st_stats *counted)

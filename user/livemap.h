@@ -50,14 +50,13 @@ void livemap_sample(const struct livemap *map, const struct st_stats *counted, u
 		    struct record_sample *ret_sample);
 
 /*
- * After the detach: add the misses that wait in the map's batch and will not be fired
- * for us any more, so that everything agrees with the map's own counters. In exact mode
- * they have been counted one by one, and only the hold times are missing.
+ * At the end of a trace of a map that lives on: add the misses that wait in its batch and
+ * will not be fired for us any more, so that everything agrees with the map's own
+ * counters. In exact mode they have been counted one by one, and only the hold times are
+ * missing. False: what was counted and the state were not read at one moment (the
+ * batch was fired in between, or is half written): nothing is added, read both again.
  */
-void livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample);
-
-/* The batch in a state page is half written: read the page again. */
-bool livemap_pending_torn(const struct smap_state *state);
+bool livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample);
 
 /* Events that we did not get: by how much the map's own totals differ from ours. */
 uint64_t livemap_audit(const struct livemap *map, const struct st_stats *counted);

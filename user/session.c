@@ -442,7 +442,6 @@ int session_detach(struct session *session)
 	if (!session->ctx || session->detached)
 		return 0;
 	session->detached = true;
-	session->backend->detach(session->ctx);
 	launch_reap(&session->launch);
 	for (size_t i = 0; i < session->process_cnt; i++)
 		if (!target_alive(session->process[i].target))

@@ -22,7 +22,7 @@
 #include "usdt.skel.h"
 
 #define BATCH 256 /* entries of the kernel's table per system call */
-#define TORN_TRIES 8
+#define AGREE_TRIES 16
 
 static uint64_t now_ns(void)
 {
@@ -221,7 +221,7 @@ static int read_infos(struct usdt *usdt)
 	return err ? err : end == -ENOENT ? 0 : end;
 }
 
-static void read_stats(struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
+static void read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
 {
 	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
 	__u64 *sum = (__u64 *)ret_sum;
@@ -251,25 +251,21 @@ static const struct usdt_image *image_of(const struct usdt *usdt, uint32_t numbe
 static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
 {
 	struct smap_state state;
-	int err = 0;
+	int err;
 
 	if (!in || !in->alive || (map->has_info && map->info.destroyed))
 		return true;
-	for (int i = 0; i < TORN_TRIES; i++) {
-		bool torn = usdt->last && livemap_pending_torn(&map->state);
-
-		if (map->state_ok && !torn)
-			return false;
-		err = target_read_state(in->target, map->key.addr, &state);
-		if (err || state.id != map->key.id)
-			break;
-		map->state = state;
-		map->state_ok = true;
-	}
+	if (map->state_ok)
+		return false;
+	err = target_read_state(in->target, map->key.addr, &state);
 	if (err == -EINVAL || (!err && state.id != map->key.id))
 		return true; /* another thing stands there now */
-	if (err)
+	if (err) {
 		usdt->state_unread++;
+		return false;
+	}
+	map->state = state;
+	map->state_ok = true;
 	return false;
 }
 
@@ -294,6 +290,35 @@ static void sample_process(const struct usdt_image *in, struct livemap *map,
 	}
 }
 
+/*
+ * The last sample of a map that lives on, while it runs: what the kernel counted and what
+ * waits in the map's batch have to be of one moment. That cannot be had by stopping
+ * anything; but they can be read until they agree. On a map that is too busy for that
+ * the last misses, less than a batch, are left out.
+ */
+static void sample_last(const struct usdt *usdt, const struct usdt_image *in, struct livemap *map,
+			struct record_sample *sample)
+{
+	for (int i = 0; i < AGREE_TRIES && map->state_ok; i++) {
+		struct st_stats counted;
+		struct smap_state state;
+		struct st_info info;
+
+		read_stats(usdt, &map->key, &counted);
+		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
+			break;
+		map->state = state;
+		if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &info) ==
+		    0) {
+			map->info = info;
+			map->has_info = true;
+		}
+		livemap_sample(map, &counted, usdt->now, sample);
+		if (livemap_add_pending(map, usdt->exact, sample))
+			break;
+	}
+}
+
 static int sample_map(struct livemap *map, void *ctx)
 {
 	struct usdt *usdt = ctx;
@@ -305,14 +330,26 @@ static int sample_map(struct livemap *map, void *ctx)
 	map->state_ok |= map->final;
 	read_stats(usdt, &map->key, &counted);
 	livemap_sample(map, &counted, usdt->now, &record.sample);
+	if (usdt->last && !map->ended)
+		sample_last(usdt, in, map, &record.sample);
 	sample_process(in, map, &record.sample);
-	if (usdt->last && !map->ended && map->state_ok)
-		livemap_add_pending(map, usdt->exact, &record.sample);
-	if (usdt->last || map->ended)
+	if (map->ended) {
 		usdt->audit += livemap_audit(map, &counted);
-	if (map->ended)
 		forget(usdt, map);
+	}
 	return emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
+}
+
+/* After the detach nothing moves any more. */
+static int audit_map(struct livemap *map, void *ctx)
+{
+	struct usdt *usdt = ctx;
+	struct st_stats counted;
+
+	read_stats(usdt, &map->key, &counted);
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &map->info) == 0)
+		usdt->audit += livemap_audit(map, &counted);
+	return 0;
 }
 
 static int emit_loss(const struct usdt *usdt, const char *name, const char *help, uint64_t count)
@@ -386,5 +423,9 @@ int usdt_sample(void *ctx, bool last)
 	usdt->now = now_ns();
 	if (!err)
 		err = livemap_each(&usdt->maps, sample_map, usdt);
+	if (!err && last) {
+		attach_remove_all(&usdt->attached);
+		err = livemap_each(&usdt->maps, audit_map, usdt);
+	}
 	return err ? err : emit_losses(usdt);
 }
