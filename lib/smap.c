@@ -153,6 +153,31 @@ SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 	return load_u64_rest(map, key, ret_value, look);
 }
 
+#define MANY 16 /* keys whose cache misses overlap: about what a core has in flight */
+
+/* Ask for the memory that the loads of these keys will need, in the order of the need. */
+static void prefetch_keys(const struct smap *map, const uint64_t *keys, size_t n)
+{
+	const struct smap_view *view = smap_read_view(load_read(map));
+	uint64_t hash[MANY];
+
+	if (smap_is_empty_view(view))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		hash[i] = smap_hash_u64(map, keys[i]);
+		__builtin_prefetch(view->ctrl +
+				   (size_t)smap_home(view->groups, hash[i]) * SMAP_GROUP);
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t first = (size_t)smap_home(view->groups, hash[i]) * SMAP_GROUP;
+		uint32_t mask = smap_group_match(view->ctrl + first, smap_tag(hash[i]));
+
+		if (mask)
+			__builtin_prefetch((const struct smap_slot_u64 *)view->slots + first +
+					   (unsigned)__builtin_ctz(mask));
+	}
+}
+
 SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n,
 				      void **ret_values)
 {
@@ -161,9 +186,15 @@ SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, si
 	uint64_t seq;
 
 	self = smap_enter(&seq);
-	for (size_t i = 0; i < n; i++) {
-		ret_values[i] = NULL;
-		found += smap_load_u64(map, keys[i], &ret_values[i]);
+	for (size_t begin = 0; begin < n; begin += MANY) {
+		size_t end = n - begin < MANY ? n : begin + MANY;
+
+		if (smap_likely(map->is_u64))
+			prefetch_keys(map, keys + begin, end - begin);
+		for (size_t i = begin; i < end; i++) {
+			ret_values[i] = NULL;
+			found += smap_load_u64(map, keys[i], &ret_values[i]);
+		}
 	}
 	smap_exit(self, seq);
 	return found;
