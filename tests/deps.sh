@@ -10,6 +10,7 @@ packages="
 	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils
+	spin libclang-rt-14-dev
 "
 
 missing=""
