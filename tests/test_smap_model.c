@@ -8,8 +8,7 @@
  * (TestMapMatchesRWMutex) compares results only, and gives values to Store and
  * LoadOrStore only; here all operations get real values.
  *
- * A failure prints the case, the seed and the number of the operation; set
- * SMAP_SEED to run with another seed.
+ * A failure prints case, seed and number of the operation; SMAP_SEED sets the seed.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +24,6 @@
 
 #define VALUES 12 /* few, so that compare-and-swap meets equal ones */
 
-/* Operations and how often each mix chooses them. */
 #define OPS(X) X(store) X(load) X(swap) X(los) X(lad) X(del) X(cas) X(cad) X(range) X(clear)
 
 enum op {
@@ -488,12 +486,14 @@ static void test_flags_change_no_result(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_key),	   cmocka_unit_test(test_three_keys),
-		cmocka_unit_test(test_small_maps), cmocka_unit_test(test_maps_that_grow),
-		cmocka_unit_test(test_large_maps), cmocka_unit_test(test_initial_dirty),
-		cmocka_unit_test(test_policies),   cmocka_unit_test(test_hashes_that_collide),
-	};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_few_keys),
+					   cmocka_unit_test(test_small_maps),
+					   cmocka_unit_test(test_maps_that_grow),
+					   cmocka_unit_test(test_large_maps),
+					   cmocka_unit_test(test_initial_dirty),
+					   cmocka_unit_test(test_policies),
+					   cmocka_unit_test(test_hashes_that_collide),
+					   cmocka_unit_test(test_flags_change_no_result)};
 
 	return cmocka_run_group_tests_name("smap_model", tests, NULL, NULL);
 }
