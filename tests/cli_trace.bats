@@ -359,6 +359,17 @@ fails() { # status, text of the error, options...
 	fails 125 "no process 4194304" list -p 4194304
 }
 
+@test "list: JSON" {
+	start "$tmp/own" 'hold .* end' "$MAPLOAD" --hold-end --ops 5000 --maps 2 --name $'a"\xff'
+	"$SMAPTRACE" list -p "$pid" -f json -o "$tmp/list"
+	jq -es --slurpfile own <(grep '"type":"map"' "$tmp/own") 'length == 2 and
+		all(.type == "list" and .comm == "mapload" and (.name | test("^a\"\ufffd.[01]$"))
+			and .len <= .read_len + .dirty_len and .slots > 0)
+		and (INDEX(.addr) as $ours | $own | all(. as $o | $ours[.addr]
+			| .misses == $o.misses and .copied == $o.copied and .dirty_len == $o.dirty_len))' \
+		"$tmp/list"
+}
+
 @test "list: names are untrusted" {
 	start "$tmp/own" 'hold .* end' "$MAPLOAD" --hold-end --ops 10 --name $'a\e[31m\xff'
 	run "$SMAPTRACE" list -p "$pid"

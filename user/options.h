@@ -45,7 +45,7 @@ struct options {
 #define COMMANDS(X)                                                                                \
 	X(trace, "pidfoemv", "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]", \
 	  "trace processes, or a command")                                                         \
-	X(list, "pv", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")      \
+	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")
 
 struct command {
