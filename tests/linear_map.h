@@ -18,9 +18,11 @@
 #include "stress.h"
 
 #define LM_WORKERS 6
+#ifndef LM_VALUES
 #define LM_VALUES 8192 /* each worker's, for the life of a map */
-#define LM_FILLERS 4   /* live ones of a worker */
-#define LM_HELD 64     /* values looked at again at the end of a section */
+#endif
+#define LM_FILLERS 4 /* live ones of a worker */
+#define LM_HELD 64   /* values looked at again at the end of a section */
 
 enum lm_hash { LM_HASH_OWN, LM_HASH_GOOD, LM_HASH_TRUNCATED, LM_HASH_CONSTANT, LM_HASHES };
 

@@ -5,8 +5,8 @@
  *	cc -include tests/yield.h -DSMAP_STRESS -c lib/smap.c
  *
  * Included before everything else, it redefines the atomic accesses of <stdatomic.h>
- * and the locks of <pthread.h> so that each calls yield_point() first, and unlocks
- * after as well. There the thread may, by a seed of its own, give up the processor
+ * and the locks of <pthread.h> so that each calls yield_point() first, and locks and
+ * unlocks once more when done. There the thread may, by a seed of its own, give up the processor
  * or spin for a while: windows of a few instructions, which the scheduler would hit
  * once a day, are hit thousands of times a second. A test may also set yield_hook and
  * stop a certain thread at a certain access for as long as it likes: one
@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define YIELD_SHARED __attribute__((weak)) /* one of each in the program */
@@ -33,9 +34,6 @@ YIELD_SHARED uint64_t yield_seed;
 /* Called at each access with its function's name and what it is ("load" ...); may be NULL. */
 typedef void (*yield_hook_fn)(const char *function, const char *what);
 YIELD_SHARED yield_hook_fn yield_hook;
-
-/* Tells a test that the library was built with this. */
-YIELD_SHARED int yield_in_library;
 
 YIELD_SHARED _Thread_local uint64_t yield_rng;
 
@@ -103,6 +101,17 @@ static inline void yield_point(const char *function, const char *what)
 #define atomic_fetch_or_explicit(p, v, order) (YIELD("or"), __atomic_fetch_or(p, v, order))
 #define atomic_fetch_and_explicit(p, v, order) (YIELD("and"), __atomic_fetch_and(p, v, order))
 
+static inline int yield_lock(pthread_mutex_t *mutex, bool try, const char *function)
+{
+	int err;
+
+	yield_point(function, try ? "trylock" : "lock");
+	err = try ? pthread_mutex_trylock(mutex) : pthread_mutex_lock(mutex);
+	if (!err)
+		yield_point(function, "locked");
+	return err;
+}
+
 static inline int yield_unlock(pthread_mutex_t *mutex, const char *function)
 {
 	int err;
@@ -113,8 +122,8 @@ static inline int yield_unlock(pthread_mutex_t *mutex, const char *function)
 	return err;
 }
 
-#define pthread_mutex_lock(mutex) (YIELD("lock"), pthread_mutex_lock(mutex))
-#define pthread_mutex_trylock(mutex) (YIELD("trylock"), pthread_mutex_trylock(mutex))
+#define pthread_mutex_lock(mutex) yield_lock(mutex, false, __func__)
+#define pthread_mutex_trylock(mutex) yield_lock(mutex, true, __func__)
 #define pthread_mutex_unlock(mutex) yield_unlock(mutex, __func__)
 
 #endif
