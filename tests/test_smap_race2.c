@@ -335,8 +335,6 @@ static void run_all_from(const char *start)
 
 static void test_from(void **state)
 {
-	if (!hook_calls)
-		skip();
 	run_all_from(*state);
 }
 
@@ -344,7 +342,6 @@ static void test_from(void **state)
 
 static pthread_t victim_thread;
 
-/* Does the library call hooks? */
 static int begin(void **state)
 {
 	(void)state;
@@ -357,11 +354,6 @@ static int begin(void **state)
 	sem_init(&stage.event, 0, 0);
 	sem_init(&stage.go, 0, 0);
 	yield_hook = hook;
-	role = VICTIM;
-	setup_map(0);
-	lm_fill(&lm.worker[0]);
-	lm_destroy(&lm);
-	role = OTHER;
 	return pthread_create(&victim_thread, NULL, victim_main, &lm);
 }
 
@@ -378,10 +370,29 @@ static int end(void **state)
 	return 0;
 }
 
+/* Is the library built with yield.h? */
+static bool library_calls_hooks(void)
+{
+	struct smap *map;
+
+	yield_hook = hook;
+	role = VICTIM;
+	map = stress_map_u64("hooks");
+	CHECK(!smap_store_u64(map, 1, map), "store");
+	smap_destroy(map);
+	role = OTHER;
+	yield_hook = NULL;
+	return hook_calls > 0;
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[sizeof(before) / sizeof(*before)];
 
+	if (!library_calls_hooks()) {
+		puts("1..1\nok 1 # skip the library was built without yield.h");
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++)
 		tests[i] = (struct CMUnitTest){.name = before[i],
 					       .test_func = test_from,
