@@ -6,7 +6,7 @@ set -u
 here=$(dirname "$0")
 status=0
 
-[ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.sh | sed 's|^\./||; s|\.sh$||; /^common$/d; /^run$/d')
+[ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.sh | sed 's|^\./||; s|\.sh$||; /^common$/d; /^deps$/d; /^run$/d')
 for name in "$@"; do
 	if [ ! -x "$here/$name.sh" ]; then
 		echo "bench: no such benchmark: $name" >&2
