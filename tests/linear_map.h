@@ -30,7 +30,8 @@ enum lm_hash { LM_HASH_OWN, LM_HASH_GOOD, LM_HASH_TRUNCATED, LM_HASH_CONSTANT, L
 struct lm_setup {
 	unsigned keys, threads, ops; /* ops: of each thread in a round */
 	unsigned weight[LIN_KIND_COUNT], weights, fill_percent, range_percent;
-	bool u64, value_free, grow_promotes, fixed, clears, sections;
+	uint32_t flags, policy;
+	bool u64, value_free, clears, sections;
 	enum lm_hash hash;
 };
 
@@ -384,9 +385,9 @@ static inline void lm_create(struct lm *lm, const struct lm_setup *setup, uint64
 		NULL, lm_hash_good, lm_hash_truncated, lm_hash_constant};
 	const struct smap_options opts = {
 		.key_kind = setup->u64 ? SMAP_KEY_U64 : SMAP_KEY_BYTES,
-		.policy = setup->fixed ? SMAP_POLICY_FIXED : SMAP_POLICY_GO,
+		.policy = setup->policy,
 		.policy_arg = 1,
-		.flags = setup->grow_promotes ? SMAP_GROW_PROMOTES : 0,
+		.flags = setup->flags,
 		.value_free = setup->value_free ? lm_value_free : NULL,
 		.hash = hashes[setup->hash],
 	};

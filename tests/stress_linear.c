@@ -69,8 +69,9 @@ static struct lm_setup random_setup(uint64_t seed)
 		.range_percent = chance(&rng, 40) ? 4 : 0,
 		.u64 = chance(&rng, 50),
 		.value_free = chance(&rng, 50),
-		.grow_promotes = chance(&rng, 40),
-		.fixed = chance(&rng, 70),
+		.flags = (uint32_t)(stress_random(&rng) & stress_random(&rng)) & SMAP_OPTIONS_TUNED,
+		.policy = chance(&rng, 60) ? SMAP_POLICY_FIXED
+					   : (uint32_t)(stress_random(&rng) % SMAP_POLICY_COUNT),
 		.clears = chance(&rng, 30),
 		.sections = chance(&rng, 30),
 		.hash = (enum lm_hash)(stress_random(&rng) % LM_HASHES),
@@ -92,10 +93,10 @@ static void print_setup(const struct lm_setup *setup)
 	static const char *const hashes[] = {"own", "good", "truncated", "constant"};
 
 	fprintf(stderr,
-		"  %u threads, %u operations each, %u keys (%s), hash %s, policy %s%s%s%s%s\n",
+		"  %u threads, %u operations each, %u keys (%s), hash %s, policy %s, flags "
+		"%#x%s%s%s\n",
 		setup->threads, setup->ops, setup->keys, setup->u64 ? "u64" : "bytes",
-		hashes[setup->hash], setup->fixed ? "fixed:1" : "go",
-		setup->grow_promotes ? ", grow promotes" : "",
+		hashes[setup->hash], smap_policy_name(setup->policy), setup->flags,
 		setup->value_free ? ", value_free" : "", setup->clears ? ", clears" : "",
 		setup->sections ? ", long sections" : "");
 }

@@ -224,9 +224,11 @@ static void setup_map(unsigned variant)
 	struct lm_setup setup = {
 		.keys = KEYS,
 		.u64 = variant & 1,
-		.grow_promotes = variant & 2,
+		.flags = variant & 2   ? SMAP_OPTIONS_TUNED
+			 : variant & 8 ? SMAP_GROW_PROMOTES
+				       : 0,
 		.value_free = variant & 4,
-		.fixed = variant & 1,
+		.policy = variant & 1 ? SMAP_POLICY_FIXED : SMAP_POLICY_GO,
 		.hash = variant & 4 ? LM_HASH_OWN : LM_HASH_CONSTANT,
 	};
 
@@ -320,7 +322,7 @@ static void run_all_from(const char *start)
 
 	for (size_t v = 0; v < sizeof(victims) / sizeof(*victims); v++) {
 		for (size_t s = 0; s < sizeof(scripts) / sizeof(*scripts); s++) {
-			unsigned variant = stress_random(&rng) % 8;
+			unsigned variant = stress_random(&rng) % 16;
 			unsigned at = 1;
 
 			measure_room(variant, start);
