@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * insns - loads in a row, to be counted by callgrind: insns hit|miss N.
+ * insns - operations in a row, to be counted by callgrind: insns KIND N.
  *
- * Two counts with different N, subtracted and divided, are the instructions of one load
- * without set-up and loop ends. Only what runs inside run_loads() is collected.
- * `hit` finds its key in read. `miss` asks for an absent key while dirty holds a new one,
- * under a threshold that is never reached, so that every load takes the slow path.
+ * Only what runs inside run_operations() is collected: the operations, and a loop around them.
+ * Kinds of which the name ends in 16 have keys of 16 bytes, the others integers. `hit` and
+ * `store` find their key in read, `absent` asks a map without new keys. `miss` asks for
+ * an absent key while dirty holds a new one, under a threshold that is never reached, so
+ * that every load takes the slow path; `filtered` does the same with the tuned options.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,50 +15,160 @@
 
 #define KEYS 1000
 
-static bool ignore(uint64_t key, void *value, void *ctx)
+static bool ignore(const void *key, size_t len, void *value, void *ctx)
+{
+	(void)key, (void)len, (void)value, (void)ctx;
+	return false;
+}
+
+static bool ignore_u64(uint64_t key, void *value, void *ctx)
 {
 	(void)key, (void)value, (void)ctx;
 	return false;
 }
 
-/* Named on callgrind's command line. */
-__attribute__((noinline, used)) uint64_t run_loads(struct smap *map, uint64_t key, uint64_t count);
+struct name {
+	char bytes[17];
+};
 
-uint64_t run_loads(struct smap *map, uint64_t key, uint64_t count)
+static struct name name_of(uint64_t number)
+{
+	struct name name;
+
+	snprintf(name.bytes, sizeof(name.bytes), "%016llx", (unsigned long long)number);
+	return name;
+}
+
+static int store(struct smap *map, bool is_bytes, uint64_t number)
+{
+	struct name name = name_of(number);
+
+	return is_bytes ? smap_store(map, name.bytes, 16, map) : smap_store_u64(map, number, map);
+}
+
+/* --- what is counted: `count` operations; returns how many found their key ------------------ */
+
+static uint64_t loads(struct smap *map, uint64_t key, const char *name, uint64_t count)
 {
 	uint64_t found = 0;
 	void *value;
 
+	(void)name;
 	for (uint64_t i = 0; i < count; i++)
 		found += smap_load_u64(map, key, &value);
 	return found;
 }
 
-int main(int argc, char **argv)
+static uint64_t loads16(struct smap *map, uint64_t key, const char *name, uint64_t count)
+{
+	uint64_t found = 0;
+	void *value;
+
+	(void)key;
+	for (uint64_t i = 0; i < count; i++)
+		found += smap_load(map, name, 16, &value);
+	return found;
+}
+
+static uint64_t stores(struct smap *map, uint64_t key, const char *name, uint64_t count)
+{
+	uint64_t failed = 0;
+
+	(void)name;
+	for (uint64_t i = 0; i < count; i++)
+		failed += smap_store_u64(map, key, map) != 0;
+	return count - failed;
+}
+
+static uint64_t stores16(struct smap *map, uint64_t key, const char *name, uint64_t count)
+{
+	uint64_t failed = 0;
+
+	(void)key;
+	for (uint64_t i = 0; i < count; i++)
+		failed += smap_store(map, name, 16, map) != 0;
+	return count - failed;
+}
+
+static const struct kind {
+	const char *name;
+	uint64_t (*run)(struct smap *map, uint64_t key, const char *name, uint64_t count);
+	bool is_bytes, is_present, is_amended, is_tuned;
+} kinds[] = {
+	{"hit", loads, .is_present = true, .is_amended = true},
+	{"absent", loads, .is_present = false},
+	{"miss", loads, .is_amended = true},
+	{"filtered", loads, .is_amended = true, .is_tuned = true},
+	{"store", stores, .is_present = true},
+	{"hit16", loads16, .is_bytes = true, .is_present = true, .is_amended = true},
+	{"absent16", loads16, .is_bytes = true},
+	{"miss16", loads16, .is_bytes = true, .is_amended = true},
+	{"filtered16", loads16, .is_bytes = true, .is_amended = true, .is_tuned = true},
+	{"store16", stores16, .is_bytes = true, .is_present = true},
+};
+
+static const struct kind *find_kind(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* Named on callgrind's command line. */
+__attribute__((noinline, used)) uint64_t run_operations(const struct kind *kind, struct smap *map,
+							uint64_t key, const char *name,
+							uint64_t count);
+
+uint64_t run_operations(const struct kind *kind, struct smap *map, uint64_t key, const char *name,
+			uint64_t count)
+{
+	return kind->run(map, key, name, count);
+}
+
+/* Not promoted by misses, ever; its first keys are in read. */
+static struct smap *make_map(const struct kind *kind)
 {
 	struct smap_options opts = {.size = sizeof(opts),
 				    .name = "insns",
-				    .key_kind = SMAP_KEY_U64,
+				    .key_kind = kind->is_bytes ? SMAP_KEY_BYTES : SMAP_KEY_U64,
 				    .policy = SMAP_POLICY_FIXED,
-				    .policy_arg = UINT64_MAX};
-	bool hit = argc == 3 && strcmp(argv[1], "hit") == 0;
-	uint64_t count, found;
+				    .policy_arg = UINT64_MAX,
+				    .flags = kind->is_tuned ? SMAP_OPTIONS_TUNED : 0};
 	struct smap *map;
 
-	if (argc != 3 || (!hit && strcmp(argv[1], "miss") != 0)) {
-		fprintf(stderr, "usage: insns hit|miss N\n");
+	if (smap_create(&map, &opts))
+		return NULL;
+	for (uint64_t key = 0; key < KEYS; key++)
+		if (store(map, kind->is_bytes, key))
+			return NULL;
+	if (kind->is_bytes)
+		smap_range(map, ignore, NULL); /* promotes */
+	else
+		smap_range_u64(map, ignore_u64, NULL);
+	if (kind->is_amended && store(map, kind->is_bytes, KEYS))
+		return NULL;
+	return map;
+}
+
+int main(int argc, char **argv)
+{
+	const struct kind *kind = argc == 3 ? find_kind(argv[1]) : NULL;
+	uint64_t count, found, key;
+	struct name name;
+	struct smap *map;
+
+	if (!kind) {
+		fprintf(stderr, "usage: insns KIND N\n");
 		return 2;
 	}
 	count = strtoull(argv[2], NULL, 10);
-	if (smap_create(&map, &opts))
+	map = make_map(kind);
+	if (!map)
 		return 1;
-	for (uint64_t key = 0; key < KEYS; key++)
-		if (smap_store_u64(map, key, map))
-			return 1;
-	smap_range_u64(map, ignore, NULL);  /* promotes */
-	if (smap_store_u64(map, KEYS, map)) /* amends */
-		return 1;
-	found = run_loads(map, hit ? 1 : KEYS + 1, count);
+	key = kind->is_present ? 1 : KEYS + 1;
+	name = name_of(key);
+	found = run_operations(kind, map, key, name.bytes, count);
 	smap_destroy(map);
-	return found == (hit ? count : 0) ? 0 : 1;
+	return found == (kind->is_present ? count : 0) ? 0 : 1;
 }
