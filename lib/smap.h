@@ -48,7 +48,9 @@
  * G5 Clear is one instant: afterwards nothing stored before it is there.
  * G6 Inside a read section, every value and key pointer got there stays valid
  *    until the section ends. With value_free set, a value that left the map is
- *    freed exactly once, after every section that could hold it has ended.
+ *    freed exactly once, after every section that could hold it has ended. (When
+ *    no memory at all can be had, a thread keeps 32 deleted values waiting;
+ *    what goes beyond is given up and counted in smap_state.leaked.)
  * G7 -ENOMEM leaves the map as it was, and the caller owns the value.
  * G8 The counters of smap_inspect() are exact, also while probes fire.
  *
@@ -58,7 +60,10 @@
  *    new key, is wait-free: it takes no lock and writes no shared memory but
  *    its own thread's section word. It follows at most one forwarding pointer
  *    for each growth that overlaps it.
- * P2 A store or delete on a key in read is lock-free.
+ * P2 A store or delete on a key in read that has a value, or had one since the last
+ *    rebuild, takes no lock of the map. Without value_free it is lock-free; with it, the
+ *    thread's own bag of retired values has a lock, which it shares only with the
+ *    reclaimer, for as long as it takes to unhook a list.
  * P3 Readers are never blocked by promotion, rebuild, growth, Clear or
  *    reclamation; a reader that stays in its section for ever costs memory,
  *    never another thread's time.
@@ -127,8 +132,8 @@ struct smap_options {
 	uint32_t flags;		    /* SMAP_GROW_PROMOTES ... */
 	/*
 	 * Called once for each value that left the map, when no reader can hold it
-	 * any more (G6), from the library's reclaimer thread or from smap_destroy.
-	 * It may use other maps.
+	 * any more (G6), from the library's reclaimer thread, whose stack has 256 KiB,
+	 * or from a smap_destroy. It may use other maps.
 	 */
 	void (*value_free)(void *value, void *ctx);
 	void *ctx;
@@ -136,7 +141,7 @@ struct smap_options {
 	 * The caller's own hash, of either kind of key (a u64 key as its 8 bytes). Called for
 	 * each operation, also under the mutex: it must be a function of its arguments, and
 	 * use no map. All 64 bits matter: the upper half chooses the place, the lowest
-	 * seven the tag. NULL = the library's, see docs/design.md on chosen keys.
+	 * seven the tag. NULL = the library's, see docs/design.md on its seed.
 	 */
 	uint64_t (*hash)(const void *key, size_t len, uint64_t seed);
 };
@@ -151,8 +156,11 @@ int smap_create(struct smap **ret_map, const struct smap_options *opts);
 
 /*
  * Destroy a map and free its values. No other thread may use the map any more.
- * Waits until all values have been freed, unless the caller is inside a read
- * section: then the reclaimer does it after the section. NULL is ignored.
+ * Waits until all values have been freed, that is for the readers of any map that
+ * are inside a section now, and helps the reclaimer meanwhile: value_free of other
+ * maps may run on this thread, so hold no lock that one of them takes. If the
+ * caller is inside a read section, or in value_free, it does not wait, and the
+ * reclaimer does the work later. NULL is ignored.
  */
 void smap_destroy(struct smap *map);
 
@@ -247,7 +255,12 @@ uint64_t smap_estimate_initial_dirty(uint64_t qps, uint64_t record_bytes);
 /* "go", "read-len" ...; NULL for an unknown policy. */
 const char *smap_policy_name(uint32_t policy);
 
-/* All live maps of this copy of the library: what tracers and debuggers follow. */
+/*
+ * All live maps of this copy of the library: what tracers and debuggers follow. Read it through
+ * the function: a program that is linked to the shared library would otherwise get a
+ * copy of the variable from its linker, made before there was any map.
+ */
+const struct smap_registry *smap_registry_get(void);
 extern struct smap_registry smap_registry;
 
 #ifdef __cplusplus

@@ -52,7 +52,7 @@ uint64_t smap_ticks_between_ns(uint64_t from, uint64_t to)
 #if defined(__x86_64__)
 #define INVARIANT_TSC (1U << 8) /* CPUID 0x80000007, EDX */
 
-__attribute__((constructor)) static void clock_load(void)
+__attribute__((constructor(101))) static void clock_load(void)
 {
 	unsigned a, b, c, d;
 

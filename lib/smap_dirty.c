@@ -62,12 +62,12 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason)
 	atomic_store_explicit(&map->read, (uintptr_t)fresh, memory_order_release);
 	map->dirty = NULL;
 	map->dirty_only = 0;
+	if (fresh->table->has_limbo && fresh->table->limbo_ticket == SMAP_NO_TICKET)
+		fresh->table->limbo_ticket = smap_ticket();
 	if (!smap_is_empty_view(old)) {
 		old->node.map = map;
 		smap_retire_node(&old->node);
 	}
-	if (fresh->table->has_limbo && fresh->table->limbo_ticket == SMAP_NO_TICKET)
-		fresh->table->limbo_ticket = smap_ticket();
 
 	state->counters.promotions++;
 	state->epoch++;

@@ -29,7 +29,7 @@
  * table is closed; look in table->next).
  *
  * Invariants, checked by tests against a model of Go's map; I1..I8 as in Go:
- * V1 read is stored only under mu; a published view is never written again.
+ * V1 read is stored only under mu; the set that a published view lists never changes.
  * V2 read and dirty, when both list something, lie over map->table.
  * V3 A slot listed in any view that a reader can hold keeps its key.
  * V4 A group that has no EMPTY never gets one again (within a table), so a
@@ -216,8 +216,8 @@ struct smap_hold {
 	uint64_t start_ticks; /* smap_clock.h; 0 = nobody listens to misses */
 };
 void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
-void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t hash,
-		      bool promoted) SMAP_HIDDEN;
+void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold,
+			    uint64_t hash) SMAP_HIDDEN;
 void smap_flush_batch_locked(struct smap *map) SMAP_HIDDEN;
 bool smap_flush_stale_batches(bool all) SMAP_HIDDEN;
 uint64_t smap_start_ticks(void) SMAP_HIDDEN;

@@ -9,6 +9,7 @@
  * puts it down first and then looks at `sleeping`. Both sides look under a lock,
  * so at least one of them sees the other.
  */
+#include <errno.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +126,8 @@ static int start_thread(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the program's, not ours */
 	err = pthread_create(&keeper.thread, &attr, keeper_main, NULL);
+	if (err == EINVAL) /* the program's thread-local data alone is larger than our stack */
+		err = pthread_create(&keeper.thread, NULL, keeper_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	if (err)
@@ -147,21 +150,18 @@ int smap_smr_start(void)
 }
 
 /*
- * exit() or dlclose(): stop the thread (unless we are it, or a child that never had it), tell
- * listeners the last misses.
+ * exit() or dlclose(): stop the thread, unless we are it, and tell listeners the last misses. A
+ * forked child has no such thread, and perhaps a lock that nobody will ever release.
  */
 __attribute__((destructor)) static void keeper_unload(void)
 {
-	bool join;
-
+	if (!keeper.running || keeper.pid != getpid())
+		return;
 	pthread_mutex_lock(&keeper.lock);
-	join = keeper.running && keeper.pid == getpid() &&
-	       !pthread_equal(keeper.thread, pthread_self());
 	keeper.stop = true;
 	pthread_cond_broadcast(&keeper.wake);
 	pthread_mutex_unlock(&keeper.lock);
-	if (join) {
+	if (!pthread_equal(keeper.thread, pthread_self()))
 		pthread_join(keeper.thread, NULL);
-		smap_flush_stale_batches(true);
-	}
+	smap_flush_stale_batches(true);
 }

@@ -145,6 +145,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 	/* relaxed: nobody uses the map any more */
 	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
 	smap_registry_remove(map);
+	*(volatile smap_u64 *)&map->state.magic = 0; /* for who reads us from outside */
 	if (map->value_free && map->table)
 		free_values(map, view);
 	if (map->table) {
@@ -154,7 +155,6 @@ static void map_free(struct smap *map, struct smap_node *node)
 		smap_table_free(map, map->table);
 	}
 	pthread_mutex_destroy(&map->mu);
-	map->state.magic = 0;
 	free(map);
 	if (destroyed)
 		/* Release: pairs with the acquire in smap_wait_for(). */
@@ -181,7 +181,7 @@ SMAP_PUBLIC size_t smap_len(struct smap *map)
 	uint64_t inserts = 0, deletes = 0;
 
 	for (unsigned i = 0; i < SMAP_STRIPES; i++) {
-		/* relaxed: counters; exact when quiet, and never negative: deletes are read first */
+		/* relaxed: counters; exact when quiet */
 		deletes += atomic_load_explicit(&map->stripes[i].deletes, memory_order_relaxed);
 	}
 	for (unsigned i = 0; i < SMAP_STRIPES; i++)
@@ -209,7 +209,7 @@ static void copy_shared(_Atomic smap_u64 *to, const _Atomic smap_u64 *from)
 SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
 {
 	const size_t retired = offsetof(struct smap_state, counters.retired);
-	const size_t oldest = offsetof(struct smap_state, oldest_retired_ns);
+	const size_t leaked = offsetof(struct smap_state, leaked);
 	const size_t next = offsetof(struct smap_state, next);
 	const struct smap_state *from = &map->state;
 
@@ -218,7 +218,8 @@ SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
 	copy_part(ret_state, from, 0, retired);
 	copy_shared(&ret_state->counters.retired, &from->counters.retired);
 	copy_shared(&ret_state->counters.reclaimed, &from->counters.reclaimed);
-	copy_part(ret_state, from, offsetof(struct smap_state, name), oldest);
+	copy_part(ret_state, from, offsetof(struct smap_state, name), leaked);
+	copy_shared(&ret_state->leaked, &from->leaked);
 	copy_shared(&ret_state->oldest_retired_ns, &from->oldest_retired_ns);
 	copy_part(ret_state, from, offsetof(struct smap_state, pending), next);
 	copy_shared(&ret_state->next, &from->next);

@@ -9,6 +9,8 @@
  * at exit(). When the last listener has gone, what is left stays for a while, so that
  * it can be read from the state page, and is then forgotten.
  */
+#include <time.h>
+
 #include "smap_clock.h"
 
 #define FORGET_NS 10000000000ULL /* nobody listens: keep a batch so long for who reads memory */
@@ -55,6 +57,9 @@ static void batch_add(struct smap *map, const struct smap_hold *hold, uint64_t n
 	struct smap_batch *batch = &map->state.pending;
 	uint64_t held = smap_ticks_between_ns(hold->start_ticks, now_ticks);
 
+	/* Misses went by unheard since: what is left is of an earlier listener. */
+	if (batch->count && batch->misses_total + 1 != map->state.counters.misses)
+		*batch = (struct smap_batch){0};
 	if (!batch->count) {
 		batch->first_ns = smap_now_ns();
 		map->batch_ticks = now_ticks;
@@ -74,14 +79,11 @@ uint64_t smap_start_ticks(void)
 	return smap_ticks() | 1; /* 0 means that nobody listens */
 }
 
-/* The last thing before the unlock of an operation that missed while somebody listened. */
-void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t hash, bool promoted)
+static void gather_miss(struct smap *map, const struct smap_hold *hold, bool promoted)
 {
 	const struct smap_batch *batch = &map->state.pending;
 	uint64_t now;
 
-	smap_fire(miss, (uintptr_t)map, hash, map->state.miss_count, map->state.threshold,
-		  map->state.dirty_len, hold->wait_ns);
 	if (!smap_listening(miss_batch))
 		return;
 	now = smap_ticks();
@@ -89,6 +91,28 @@ void smap_gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t h
 	if (promoted || batch->count >= SMAP_BATCH_MISSES ||
 	    smap_ticks_between_ns(map->batch_ticks, now) >= SMAP_BATCH_AGE_NS)
 		smap_flush_batch_locked(map);
+}
+
+/* Count a miss while somebody listens. The probe shows what the miss found, before it promoted. */
+void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold, uint64_t hash)
+{
+	const struct smap_state *state = &map->state;
+	uint64_t promotions = state->counters.promotions, threshold = state->threshold;
+	uint64_t misses = state->miss_count + 1, dirty_len = state->dirty_len;
+
+	smap_miss_locked(map);
+	smap_fire(miss, (uintptr_t)map, hash, misses, threshold, dirty_len, hold->wait_ns);
+	gather_miss(map, hold, state->counters.promotions != promotions);
+}
+
+/* The last chance of the batch; but whoever calls exit() may hold the mutex. */
+static bool lock_at_exit(struct smap *map)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	return pthread_mutex_clocklock(&map->mu, CLOCK_MONOTONIC, &until) == 0;
 }
 
 static bool flush_stale(struct smap *map, void *ctx)
@@ -99,7 +123,7 @@ static bool flush_stale(struct smap *map, void *ctx)
 	/* relaxed: re-checked under mu by the flush */
 	if (!atomic_load_explicit(&map->has_pending, memory_order_relaxed))
 		return false;
-	if (pthread_mutex_trylock(&map->mu) != 0)
+	if (!(*all ? lock_at_exit(map) : pthread_mutex_trylock(&map->mu) == 0))
 		return true; /* in use: the next miss or the next round will do it */
 	age = smap_now_ns() - map->state.pending.first_ns;
 	if (*all || age >= (smap_listening(miss_batch) ? SMAP_BATCH_AGE_NS : FORGET_NS))

@@ -56,7 +56,7 @@ static void retire_table(struct smap *map, struct smap_table *table, uint64_t it
 	smap_retire_node(&table->node);
 }
 
-/* Room for half as many again; small tables double. A table that is half dead keeps its size. */
+/* Room for half as many again as are listed; small tables double. After many deletes: less. */
 static size_t wanted_entries(const struct smap *map)
 {
 	size_t listed = current_read(map)->len + map->dirty_only + 1;
@@ -193,6 +193,7 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 	}
 	if (promotes(map)) {
 		free(m->read);
+		smap_flush_batch_locked(map);
 		smap_promote_locked(map, SMAP_REASON_grow);
 	} else if (smap_is_empty_view(old_read)) {
 		free(m->read);

@@ -33,7 +33,7 @@ SMAP_INLINE void load_words(const uint8_t *bytes, size_t len, uint64_t word[2])
 			memcpy(&word[1], bytes + len - 8, 8);
 			word[1] >>= 8 * (16 - len);
 		}
-	} else {
+	} else if (len) {
 		memcpy(&word[0], bytes, len);
 	}
 }
@@ -155,11 +155,10 @@ static inline struct place find_locked(struct smap *map, const struct smap_key *
 /* Count a miss, tell listeners, unlock. */
 static inline void unlock_missed(struct smap *map, const struct smap_hold *hold, uint64_t hash)
 {
-	uint64_t promotions = map->state.counters.promotions;
-
-	smap_miss_locked(map);
 	if (smap_unlikely(hold->start_ticks))
-		smap_gather_miss(map, hold, hash, map->state.counters.promotions != promotions);
+		smap_miss_heard_locked(map, hold, hash);
+	else
+		smap_miss_locked(map);
 	smap_unlock(map);
 }
 

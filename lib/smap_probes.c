@@ -2,8 +2,8 @@
 /*
  * smap_probes.c - the probe sites and their semaphores.
  *
- * Each site is a function of its own, aligned to 64 bytes and shorter than that,
- * so its nop cannot cross a page. The arguments are pinned to the registers in
+ * Each site is a function of its own, aligned to 64 bytes, its nop in the first 59:
+ * it cannot cross a page. tests/check_probes.sh looks. The arguments are pinned to the registers in
  * which they arrived: the note then reads "8@%rdi 8@%rsi ..." whatever the
  * compiler and its flags, which is what the contract promises to tracers.
  */
@@ -13,8 +13,10 @@
 
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
+#if defined(__x86_64__) /* elsewhere an instruction has four bytes, and one is right */
 #undef _SDT_NOP
 #define _SDT_NOP .nops 5
+#endif
 
 /* Written by the kernel (uprobe reference counters), hence volatile; two bytes each. */
 #define SMAP_SEMAPHORE(name)                                                                       \

@@ -21,6 +21,7 @@
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,7 +39,7 @@ struct pile {
 static struct {
 	pthread_mutex_t lock; /* reclaimer's state; outermost of ours */
 	struct pile collected, waiting;
-	bool is_waiting, is_freeing;
+	bool is_starting, is_waiting, is_freeing;
 	struct smap *collected_maps, *waiting_maps; /* maps with items in the piles */
 	uint64_t started_ns, stall_reported_ns;
 
@@ -160,23 +161,6 @@ static void pile_bag(struct pile *pile, struct smap_bag *bag)
 	pile->bags = bag;
 }
 
-/* Move what a thread without memory for a bag has kept in its spare places. */
-static void collect_spare(struct smap_thread *thread)
-{
-	struct smap_bag *bag;
-
-	if (!thread->spare_count)
-		return;
-	bag = malloc(sizeof(*bag));
-	if (!bag)
-		return; /* they keep; next round */
-	bag->count = thread->spare_count;
-	bag->since_ns = thread->spare_since_ns;
-	memcpy(bag->items, thread->spare, bag->count * sizeof(bag->items[0]));
-	thread->spare_count = 0;
-	pile_bag(&smr.collected, bag);
-}
-
 static void collect_bags(void)
 {
 	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
@@ -184,22 +168,22 @@ static void collect_bags(void)
 
 		pthread_mutex_lock(&t->lock);
 		bag = t->bag;
-		if (bag && t->reserved) { /* in use: a round later, or when it is full */
-			bag = t->bag->next;
-			t->bag->next = NULL;
-		} else {
-			t->bag = NULL;
-		}
-		collect_spare(t);
+		t->bag = NULL;
 		pthread_mutex_unlock(&t->lock);
 		for (; bag; bag = next) {
 			next = bag->next;
-			if (bag->count)
-				pile_bag(&smr.collected, bag);
-			else
-				free(bag);
+			pile_bag(&smr.collected, bag);
 		}
 	}
+}
+
+static void free_bag(struct smap_bag *bag)
+{
+	if (bag->own_busy)
+		/* Release: pairs with the acquire in smap_smr.c:bag_with_room(). */
+		atomic_store_explicit(bag->own_busy, false, memory_order_release);
+	else
+		free(bag);
 }
 
 /* Nodes first: what a map's threads retired before the map's own node is in the bags by then. */
@@ -225,10 +209,53 @@ static void collect(void)
 	report_collected();
 }
 
-static void heavy_barrier(void)
+#if defined(__x86_64__)
+/*
+ * Taking write permission from a page that was just written makes the kernel interrupt every CPU
+ * that runs a thread of the process, which is a full barrier there.
+ */
+static bool barrier_by_interrupt(void)
 {
-	if (!smap_fenced_readers)
-		(void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	static char *page;
+	const size_t size = 4096;
+
+	if (!page) {
+		void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
+
+		if (p == MAP_FAILED)
+			return false;
+		page = p;
+	}
+	if (mprotect(page, size, PROT_READ | PROT_WRITE))
+		return false;
+	*(volatile char *)page = 1;
+	return mprotect(page, size, PROT_READ) == 0;
+}
+#else
+static bool barrier_by_interrupt(void)
+{
+	return false;
+}
+#endif
+
+/*
+ * The writer's half of the barrier, on all CPUs that run our threads. A program may forbid
+ * membarrier after it was loaded (seccomp): then another way, and if there is none, false,
+ * and nothing is freed any more: memory is lost, never safety. The backlog shows it.
+ */
+static bool heavy_barrier(void)
+{
+	if (smap_fenced_readers) {
+		smap_full_fence();
+		return true;
+	}
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return true;
+	if (smap_register_barrier() &&
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return true;
+	return barrier_by_interrupt();
 }
 
 /* The maps of the collected pile become those of the waiting one. */
@@ -244,15 +271,20 @@ static void move_maps(void)
 	}
 }
 
-static void start_batch(void)
+/* Start a batch of what has been collected; false if the barrier could not be had yet. */
+static bool start_batch(void)
 {
+	if (!smr.is_starting)
+		/* seq_cst: pairs with smap_ticket(): a ticket drawn before is for this batch. */
+		atomic_fetch_add_explicit(&smr.started, 1, memory_order_seq_cst);
+	smr.is_starting = true;
+	if (!heavy_barrier())
+		return false;
+	smr.is_starting = false;
 	smr.waiting = smr.collected;
 	smr.collected = (struct pile){0};
 	smr.is_waiting = true;
 	move_maps();
-	/* seq_cst: pairs with smap_ticket(): a ticket drawn before this is for this batch. */
-	atomic_fetch_add_explicit(&smr.started, 1, memory_order_seq_cst);
-	heavy_barrier();
 	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
 		/* seq_cst: an acquire that pairs with smap_exit()'s release, and, where readers
 		 * fence, the writer's half of the order with smap_enter_slow(). */
@@ -262,6 +294,7 @@ static void start_batch(void)
 	}
 	smr.started_ns = smap_now_ns();
 	smr.stall_reported_ns = smr.started_ns;
+	return true;
 }
 
 static void report_stall(const struct smap_thread *thread, uint64_t now)
@@ -341,7 +374,7 @@ static void finish_batch(void)
 
 	for (struct smap_bag *bag = pile.bags, *next; bag; bag = next) {
 		next = bag->next;
-		free(bag);
+		free_bag(bag);
 	}
 	for (struct smap_node *node = pile.nodes, *next; node; node = next) {
 		next = node->next;
@@ -365,13 +398,13 @@ bool smap_reclaim_step(uint64_t *ret_items)
 	pthread_mutex_lock(&smr.lock);
 	collect();
 	if (!smr.is_waiting && smr.collected.items)
-		start_batch();
+		(void)start_batch();
 	*ret_items = smr.waiting.items;
 	if (smr.is_waiting && !smr.is_freeing && passed())
 		finish_batch();
 	busy = smr.is_waiting || smr.collected.items || *ret_items;
-	pthread_mutex_unlock(&smr.lock);
 	add(&smap_registry.reclaimer_runs, 1);
+	pthread_mutex_unlock(&smr.lock);
 	return busy;
 }
 
@@ -386,7 +419,10 @@ void smap_wait_for(const _Atomic(bool) *flag)
 {
 	const struct timespec nap = {.tv_nsec = 100000};
 	uint64_t items;
+	int cancel;
 
+	/* The flag is on the caller's stack: the caller has to stay. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* Acquire: pairs with the release store of whoever sets the flag. */
 	while (!atomic_load_explicit(flag, memory_order_acquire)) {
 		smap_reclaim_step(&items);
@@ -394,4 +430,5 @@ void smap_wait_for(const _Atomic(bool) *flag)
 		if (!atomic_load_explicit(flag, memory_order_acquire))
 			nanosleep(&nap, NULL);
 	}
+	pthread_setcancelstate(cancel, NULL);
 }

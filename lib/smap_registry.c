@@ -25,7 +25,8 @@ __asm__(".pushsection .note.smap,\"a\",@note\n"
 							  ".8byte smap_registry - .\n"
 							  ".popsection\n");
 
-SMAP_PUBLIC struct smap_registry smap_registry = {
+/* Protected: no program can have a copy of its own without its linker saying so. */
+__attribute__((visibility("protected"))) struct smap_registry smap_registry = {
 	.magic = SMAP_REGISTRY_MAGIC,
 	.abi = SMAP_ABI_VERSION,
 	.size = sizeof(struct smap_registry),
@@ -94,4 +95,9 @@ bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx)
 		any |= fn(map, ctx);
 	pthread_mutex_unlock(&lock);
 	return any;
+}
+
+SMAP_PUBLIC const struct smap_registry *smap_registry_get(void)
+{
+	return &smap_registry;
 }

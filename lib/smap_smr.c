@@ -21,9 +21,9 @@
  * is after the barrier too, and sees X unlinked. In both cases R does not hold
  * X when we free it. Words are 64 bit and do not wrap.
  *
- * Where membarrier is refused (seccomp, old kernels), smap_self stays NULL, each
- * enter goes to smap_enter_slow(), and a sequentially consistent exchange of the
- * word does the reader's half.
+ * Where membarrier is refused from the start (seccomp, old kernels), smap_self stays
+ * NULL, each enter goes to smap_enter_slow(), and a full fence after the store of
+ * the word does the reader's half. Where it is refused later, see heavy_barrier().
  *
  * Invariants
  * S1 A reader never waits and never allocates (but for its first section ever).
@@ -138,8 +138,15 @@ static void thread_exit(void *arg)
 {
 	struct smap_thread *self = arg;
 
+	/* relaxed: owner-only */
+	uint64_t seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
+
 	smap_self = NULL;
 	self_always = NULL;
+	self->depth = 0;
+	/* Ended inside a section (pthread_exit in a Range callback): the section ends here. */
+	if (seq & 1)
+		smap_exit(self, seq - 1);
 	/* Release: pairs with the acquire in claim(). */
 	atomic_store_explicit(&self->state.tid, 0, memory_order_release);
 }
@@ -168,6 +175,7 @@ struct smap_thread *smap_enter_slow(uint64_t *ret_seq)
 	*ret_seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
 	/* seq_cst: the reader's half of the barrier; pairs with start_batch(). */
 	atomic_exchange_explicit(&self->state.seq, *ret_seq | 1, memory_order_seq_cst);
+	smap_full_fence(); /* the exchange alone does not order later acquire loads in C11 */
 	return self;
 }
 
@@ -202,65 +210,82 @@ bool smap_cannot_wait(void)
 
 /* --- retiring --------------------------------------------------------------- */
 
-/* With the thread's lock: is there a place for one more item in its first bag? */
-static bool has_room(const struct smap_thread *self)
-{
-	return self->bag && self->bag->count < SMAP_BAG_ITEMS;
-}
-
+/*
+ * The reserve is touched by the owner alone and without the lock, so that nothing is held between
+ * begin and commit, when the owner may wait for a map's mutex.
+ */
 int smap_retire_begin(struct smap_thread *self, bool must)
 {
-	struct smap_bag *bag;
-	int err = 0;
+	if (!self->reserve)
+		self->reserve =
+			malloc(sizeof(struct smap_bag) + SMAP_BAG_ITEMS * sizeof(struct smap_item));
+	return self->reserve || must ? 0 : -ENOMEM;
+}
 
-	pthread_mutex_lock(&self->lock);
-	if (!has_room(self)) {
-		bag = malloc(sizeof(*bag));
-		if (bag) {
-			bag->count = 0;
-			bag->next = self->bag;
-			self->bag = bag;
-		} else if (!must) {
-			err = -ENOMEM;
-		}
+static void push_bag(struct smap_thread *self, struct smap_bag *bag, uint32_t capacity,
+		     _Atomic(bool) *own_busy)
+{
+	bag->count = 0;
+	bag->capacity = capacity;
+	bag->own_busy = own_busy;
+	bag->since_ns = smap_now_ns();
+	bag->next = self->bag;
+	self->bag = bag;
+}
+
+/* With the thread's lock: a bag with room for one more item, or NULL. */
+static struct smap_bag *bag_with_room(struct smap_thread *self)
+{
+	if (self->bag && self->bag->count < self->bag->capacity)
+		return self->bag;
+	if (self->reserve) {
+		push_bag(self, self->reserve, SMAP_BAG_ITEMS, NULL);
+		self->reserve = NULL;
+		return self->bag;
 	}
-	self->reserved = !err; /* collect_bags() leaves us this bag */
-	pthread_mutex_unlock(&self->lock);
-	return err;
+	/* Acquire: pairs with the release in smap_reclaim.c: its items have been freed. */
+	if (!atomic_load_explicit(&self->own_busy, memory_order_acquire)) {
+		/* relaxed: owner-only until the bag is handed over under the lock */
+		atomic_store_explicit(&self->own_busy, true, memory_order_relaxed);
+		push_bag(self, &self->own, SMAP_SPARE, &self->own_busy);
+		return self->bag;
+	}
+	return NULL;
 }
 
 void smap_retire_commit(struct smap_thread *self, struct smap *map, void *value)
 {
+	struct smap_bag *bag;
 	bool first = false;
 
+	if (!value)
+		return;
 	pthread_mutex_lock(&self->lock);
-	self->reserved = false;
-	if (value && has_room(self)) {
-		struct smap_bag *bag = self->bag;
-
+	bag = bag_with_room(self);
+	if (bag) {
 		first = bag->count == 0;
-		if (first)
-			bag->since_ns = smap_now_ns();
 		bag->items[bag->count++] = (struct smap_item){value, map};
-	} else if (value && self->spare_count < SMAP_SPARE) {
-		first = self->spare_count == 0;
-		if (first)
-			self->spare_since_ns = smap_now_ns();
-		self->spare[self->spare_count++] = (struct smap_item){value, map};
-	} else if (value) {
-		map->state.leaked++; /* approximate: not under mu, and hopefully never */
 	}
 	pthread_mutex_unlock(&self->lock);
+	if (!bag)
+		/* relaxed: counter */
+		atomic_fetch_add_explicit(&map->state.leaked, 1, memory_order_relaxed);
 	/* Asleep means that all bags were empty: only a bag's first item can find it so. */
 	if (first)
 		smap_wake_keeper();
 }
 
-__attribute__((constructor)) static void smr_load(void)
+/* True if membarrier(2) may be used; to be asked again when it fails later. */
+bool smap_register_barrier(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* Before the constructors of the program: they may make maps. */
+__attribute__((constructor(101))) static void smr_load(void)
 {
 	has_key = pthread_key_create(&key, thread_exit) == 0;
-	smap_fenced_readers =
-		syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+	smap_fenced_readers = !smap_register_barrier();
 }
 
 /* dlclose(): let no thread's exit call into code that is gone. */

@@ -38,8 +38,10 @@ struct smap_item {
 struct smap_bag {
 	struct smap_bag *next;
 	uint64_t since_ns;
-	uint32_t count;
-	struct smap_item items[SMAP_BAG_ITEMS];
+	uint32_t count, capacity;
+	/* Of a thread's own bag, true while it is filled or waits: not to be freed. NULL: heap. */
+	_Atomic(bool) *own_busy;
+	struct smap_item items[];
 };
 
 /* One per thread, reused but never unmapped: readers from outside may follow the chain. */
@@ -48,15 +50,17 @@ struct smap_thread {
 	uint32_t depth;			/* nested smap_read_lock()s; owner-only */
 	uint32_t stripe;		/* which smap_stripe it counts in; constant */
 	uint64_t outer_seq;		/* what the outermost of them nests in; owner-only */
-	uint64_t awaited;		/* seq that the reclaimer waits to change; reclaimer-only */
 
 	/* Retired values; the owner fills, the reclaimer empties, both under lock. */
 	_Alignas(64) pthread_mutex_t lock;
-	struct smap_bag *bag; /* the first has room, the others are full */
-	bool reserved;	      /* the owner counts on a place in the first */
-	uint32_t spare_count;
-	struct smap_item spare[SMAP_SPARE]; /* for deletes when there is no memory for a bag */
-	uint64_t spare_since_ns;
+	struct smap_bag *bag;	  /* the first has room, the others are full */
+	struct smap_bag *reserve; /* empty, for the next commit; owner-only, without the lock */
+	uint64_t awaited;	  /* seq that the reclaimer waits to change; reclaimer-only */
+	_Atomic(bool) own_busy;
+	union { /* for deletes when there is no memory for a bag */
+		struct smap_bag own;
+		char own_space[sizeof(struct smap_bag) + SMAP_SPARE * sizeof(struct smap_item)];
+	};
 };
 
 extern _Thread_local struct smap_thread *smap_self SMAP_HIDDEN
@@ -65,6 +69,7 @@ extern _Thread_local struct smap_thread *smap_self SMAP_HIDDEN
 extern _Thread_local bool smap_in_callback SMAP_HIDDEN
 	__attribute__((tls_model("initial-exec"))); /* inside value_free */
 extern bool smap_fenced_readers SMAP_HIDDEN; /* no membarrier: readers fence; set once at load */
+bool smap_register_barrier(void) SMAP_HIDDEN;
 
 struct smap_thread *smap_first_thread(void) SMAP_HIDDEN;
 struct smap_thread *smap_next_thread(const struct smap_thread *thread) SMAP_HIDDEN;
@@ -111,7 +116,7 @@ int smap_smr_start(void) SMAP_HIDDEN;
 /*
  * Retire a value. begin reserves the place before the value is taken out of the map (0 or
  * -ENOMEM); commit takes the value, or NULL for nothing after all. begin with must =
- * true never fails: at need the thread's spare places serve.
+ * true never fails: at need the thread's own bag serves.
  */
 int smap_retire_begin(struct smap_thread *self, bool must) SMAP_HIDDEN;
 void smap_retire_commit(struct smap_thread *self, struct smap *map, void *value) SMAP_HIDDEN;

@@ -17,8 +17,8 @@
  * Rules for a reader from outside:
  * - check `magic` and `abi` before anything else; an unknown abi is an error;
  * - `size` may be larger than the struct here: fields are only ever appended;
- * - counters never fall; all but `retired`, `reclaimed` and the stripes are
- *   written under the map's mutex. A counter is raised BEFORE the probe that
+ * - counters never fall; all but `retired`, `reclaimed`, `leaked` and the stripes
+ *   are written under the map's mutex. A counter is raised BEFORE the probe that
  *   reports it fires, so inside a probe the counters include the event itself;
  * - a map can vanish while it is read: the list is only as consistent as two
  *   equal values of `smap_registry.generation` around the walk make it.
@@ -155,23 +155,23 @@ struct smap_state {
 	smap_u64 created_ns; /* CLOCK_MONOTONIC, as every *_ns that is a point in time */
 
 	/* Now. */
-	smap_u64 epoch;		  /* raised by every promotion and every Clear */
-	smap_u64 miss_count;	  /* misses since the last promotion */
-	smap_u64 threshold;	  /* miss_count at which the next promotion comes */
-	smap_u64 read_len;	  /* entries listed in read, deleted ones included */
-	smap_u64 dirty_len;	  /* entries listed in dirty; 0 without a dirty */
-	smap_u32 amended;	  /* dirty holds keys that read lacks */
-	smap_u32 has_dirty;	  /* a dirty exists */
-	smap_u64 dirty_since_ns;  /* when the first new key went into this dirty; 0 = none */
-	smap_u64 last_promote_ns; /* 0 = never */
-	smap_u64 new_keys;	  /* lifetime: keys that went into dirty as new */
-	smap_u64 lock_waits;	  /* lifetime: the mutex was contended */
-	smap_u64 lock_wait_ns;	  /* lifetime: time spent in those waits */
-	smap_u64 rebuild_ns;	  /* lifetime: time spent in rebuilds */
-	smap_u64 growths;	  /* lifetime: moves to another table */
-	smap_u64 slots;		  /* slots in the current table */
-	smap_u64 table_bytes;	  /* bytes of tables and views in use, without retired ones */
-	smap_u64 leaked;	  /* items given up because no memory was left to retire them */
+	smap_u64 epoch;		     /* raised by every promotion and every Clear */
+	smap_u64 miss_count;	     /* misses since the last promotion */
+	smap_u64 threshold;	     /* miss_count at which the next promotion comes */
+	smap_u64 read_len;	     /* entries listed in read, deleted ones included */
+	smap_u64 dirty_len;	     /* entries listed in dirty; 0 without a dirty */
+	smap_u32 amended;	     /* dirty holds keys that read lacks */
+	smap_u32 has_dirty;	     /* a dirty exists */
+	smap_u64 dirty_since_ns;     /* when the first new key went into this dirty; 0 = none */
+	smap_u64 last_promote_ns;    /* 0 = never */
+	smap_u64 new_keys;	     /* lifetime: keys that went into dirty as new */
+	smap_u64 lock_waits;	     /* lifetime: the mutex was contended */
+	smap_u64 lock_wait_ns;	     /* lifetime: time spent in those waits */
+	smap_u64 rebuild_ns;	     /* lifetime: time spent in rebuilds */
+	smap_u64 growths;	     /* lifetime: moves to another table */
+	smap_u64 slots;		     /* slots in the current table */
+	smap_u64 table_bytes;	     /* bytes of tables and views in use, without retired ones */
+	SMAP_SHARED smap_u64 leaked; /* items given up because no memory was left to retire them */
 	SMAP_SHARED smap_u64 oldest_retired_ns; /* when the oldest waiting item came; 0 = none */
 
 	struct smap_batch pending; /* misses not yet fired */

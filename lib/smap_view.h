@@ -55,9 +55,6 @@ SMAP_INLINE uint64_t smap_word(const uint8_t *bytes)
 	uint64_t word;
 
 	memcpy(&word, bytes, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
 	return word;
 }
 
