@@ -93,16 +93,7 @@ enum smap_key_kind {
 	SMAP_KEY_U64,	/* 64-bit integers */
 };
 
-/*
- * When to promote: X(NAME, "name"). The threshold that the misses since the last
- * promotion are compared with, for a dirty of d entries and a read of r:
- */
-#define SMAP_POLICIES(X)                                                                           \
-	X(GO, "go")		    /* d: exactly Go; the default */                               \
-	X(READ_LEN, "read-len")	    /* r, at least 1 */                                            \
-	X(HALF_DIRTY, "half-dirty") /* d / 2, at least 1 */                                        \
-	X(FIXED, "fixed")	    /* policy_arg, at least 1 */
-
+/* When to promote; the list and what each means is SMAP_POLICIES in smap_state.h. */
 enum smap_policy {
 #define SMAP_POLICY_ENUM(upper, name) SMAP_POLICY_##upper,
 	SMAP_POLICIES(SMAP_POLICY_ENUM)

@@ -74,6 +74,7 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason)
 	state->miss_count = 0;
 	state->dirty_since_ns = 0;
 	state->last_promote_ns = now;
+	smap_policy_sample(map, now);
 	smap_refresh_locked(map);
 	smap_fire(promote, (uintptr_t)map, state->epoch, fresh->len, misses, age, reason);
 }
@@ -179,6 +180,8 @@ static void rebuild_locked(struct smap *map, struct smap_view *dirty)
 	state->counters.copied += copied;
 	state->counters.expunged += expunged;
 	state->rebuild_ns += start;
+	if (state->policy == SMAP_POLICY_COST)
+		smap_policy_rebuilt(map, start);
 	smap_fire(rebuild, (uintptr_t)map, state->epoch, copied, expunged, start);
 }
 

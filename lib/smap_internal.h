@@ -120,6 +120,15 @@ struct smap_table {
 	void *slots;
 };
 
+/* What the adaptive policies measure. */
+struct smap_policy_data {
+	uint64_t miss_ns;		       /* COST: what a miss costs, smoothed, times 16 */
+	uint64_t rebuild_ns;		       /* COST: what the last rebuild cost ... */
+	uint32_t rebuild_groups;	       /* ... of a table of so many groups */
+	uint32_t factor;		       /* RW_RATIO: times 2^16 */
+	uint64_t sampled_ns, sections, writes; /* RW_RATIO: at the last sample */
+};
+
 struct smap {
 	struct smap_state state; /* first: the address of a map is the address of its state */
 
@@ -137,10 +146,11 @@ struct smap {
 	/* Under mu. */
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
 	struct smap_view *dirty;
-	struct smap_table *table; /* of dirty, or of read when there is no dirty */
-	uint64_t batch_ticks;	  /* when the first miss of state.pending came */
-	size_t filter_hint;	  /* keys that the last filter had at its end */
-	size_t dirty_only;	  /* entries listed in dirty and not in read */
+	struct smap_table *table;	/* of dirty, or of read when there is no dirty */
+	uint64_t batch_ticks;		/* when the first miss of state.pending came */
+	size_t filter_hint;		/* keys that the last filter had at its end */
+	struct smap_policy_data policy; /* smap_policy.c */
+	size_t dirty_only;		/* entries listed in dirty and not in read */
 
 	struct smap *next_map, *prev_map; /* under the registry's lock */
 
@@ -213,7 +223,7 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted) SMAP_HIDDEN;
 /* smap_lock.c: the mutex, and what a miss tells those who listen */
 struct smap_hold {
 	uint64_t wait_ns;
-	uint64_t start_ticks; /* smap_clock.h; 0 = nobody listens to misses */
+	uint64_t start_ticks; /* smap_clock.h; 0 = nobody wants to know about misses */
 };
 void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
 void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold,
@@ -225,7 +235,10 @@ uint64_t smap_start_ticks(void) SMAP_HIDDEN;
 /* smap_clock.c: CLOCK_MONOTONIC */
 uint64_t smap_now_ns(void) SMAP_HIDDEN;
 
-/* smap_policy.c */
+/* smap_policy.c: all under mu */
+void smap_policy_missed(struct smap *map, uint64_t ns) SMAP_HIDDEN;
+void smap_policy_rebuilt(struct smap *map, uint64_t ns) SMAP_HIDDEN;
+void smap_policy_sample(struct smap *map, uint64_t now) SMAP_HIDDEN;
 uint64_t smap_policy_threshold(const struct smap *map) SMAP_HIDDEN;
 
 /* smap_registry.c */
@@ -239,7 +252,7 @@ SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
 		smap_lock_contended(map, hold);
 	hold->start_ticks = 0;
-	if (smap_listening_miss())
+	if (smap_listening_miss() || smap_unlikely(map->state.policy == SMAP_POLICY_COST))
 		hold->start_ticks = smap_start_ticks();
 }
 

@@ -102,6 +102,7 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	smap_empty_init(&map->empty);
 	random_seed(map);
 	init_state(map, &o);
+	smap_policy_sample(map, map->state.created_ns);
 	smap_refresh_locked(map);
 
 	pthread_mutex_lock(&map->mu);

@@ -93,13 +93,16 @@ static void gather_miss(struct smap *map, const struct smap_hold *hold, bool pro
 		smap_flush_batch_locked(map);
 }
 
-/* Count a miss while somebody listens. The probe shows what the miss found, before it promoted. */
+/* Count a miss while somebody listens, or measures. The probe shows what the miss found, before it promoted. */
 void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold, uint64_t hash)
 {
 	const struct smap_state *state = &map->state;
 	uint64_t promotions = state->counters.promotions, threshold = state->threshold;
 	uint64_t misses = state->miss_count + 1, dirty_len = state->dirty_len;
 
+	if (state->policy == SMAP_POLICY_COST)
+		smap_policy_missed(map, hold->wait_ns + smap_ticks_between_ns(hold->start_ticks,
+									      smap_ticks()));
 	smap_miss_locked(map);
 	smap_fire(miss, (uintptr_t)map, hash, misses, threshold, dirty_len, hold->wait_ns);
 	gather_miss(map, hold, state->counters.promotions != promotions);

@@ -128,6 +128,18 @@ struct smap_stripe {
 	X(overflow) /* the 16-bit miss counter wrapped */                                          \
 	X(forced)   /* somebody asked */
 
+/*
+ * When to promote: X(NAME, "name"). The threshold that the misses since the last promotion are
+ * compared with, for a dirty of d entries and a read of r:
+ */
+#define SMAP_POLICIES(X)                                                                           \
+	X(GO, "go")		    /* d: exactly Go; the default */                               \
+	X(READ_LEN, "read-len")	    /* r, at least 1 */                                            \
+	X(HALF_DIRTY, "half-dirty") /* d / 2, at least 1 */                                        \
+	X(FIXED, "fixed")	    /* policy_arg, at least 1 */                                   \
+	X(RW_RATIO, "rw-ratio")	    /* d times 0.5 .. 2, larger for more reads per write */        \
+	X(COST, "cost")		    /* what the misses cost = what a rebuild costs, in ns; <= d */
+
 enum smap_reason {
 #define SMAP_REASON_ENUM(name) SMAP_REASON_##name,
 	SMAP_REASONS(SMAP_REASON_ENUM)

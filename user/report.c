@@ -44,7 +44,11 @@ void report_meta_now(struct report_meta *ret_meta, const char *version)
 
 /* As in smap.h, which this program may not include; a test compares. */
 static const char *const key_kinds[] = {"bytes", "u64"};
-static const char *const policies[] = {"go", "read-len", "half-dirty", "fixed"};
+static const char *const policies[] = {
+#define POLICY_NAME(upper, name) name,
+	SMAP_POLICIES(POLICY_NAME)
+#undef POLICY_NAME
+};
 
 #define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
 
