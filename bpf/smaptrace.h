@@ -45,10 +45,7 @@ enum st_counter {
 		ST_COUNTER_COUNT
 };
 
-/*
- * What can get lost on the BPF side; counted in the per-CPU array `losses`. The user
- * side adds its own (session.h). X(name, what it means)
- */
+/* What can get lost on the BPF side; counted in the per-CPU array `losses`. X(name, help) */
 #define ST_LOSSES(X)                                                                               \
 	X(ring_full, "event records dropped: ring buffer full")                                    \
 	X(maps_full, "probe hits not counted: too many maps")                                      \
@@ -56,6 +53,11 @@ enum st_counter {
 	X(read_failed, "probe hits not counted: the target's memory could not be read")            \
 	X(bad_state, "probe hits not counted: the map's state page was not valid")                 \
 	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")
+
+/* What the user side of a backend adds. */
+#define ST_USER_LOSSES(X)                                                                          \
+	X(state_unread, "state pages of live maps that could not be read")                         \
+	X(audit, "events that the maps counted and smaptrace did not see")
 
 enum st_loss {
 #define ST_LOSS_ENUM(name, help) ST_LOSS_##name,

@@ -220,6 +220,8 @@ static void test_losses(void **state)
 	assert_non_null(loss_of(model, #name));                                                    \
 	assert_int_equal(loss_of(model, #name)->count, 0);
 	ST_LOSSES(KNOWN)
+	ST_USER_LOSSES(KNOWN)
+	KNOWN(ended_maps, )
 #undef KNOWN
 	strcpy(r.loss.name, "ring_full");
 	r.loss.count = 5;

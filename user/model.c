@@ -152,7 +152,7 @@ static void losses_init(struct model *model)
 {
 	static const struct record_loss known[] = {
 #define KNOWN_LOSS(loss, text) {.name = #loss, .help = text},
-		ST_LOSSES(KNOWN_LOSS)
+		ST_LOSSES(KNOWN_LOSS) ST_USER_LOSSES(KNOWN_LOSS)
 #undef KNOWN_LOSS
 			{.name = "ended_maps",
 			 .help = "ended maps left out of the summary: too many"},

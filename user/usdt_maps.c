@@ -357,7 +357,7 @@ static int emit_loss(const struct usdt *usdt, const char *name, const char *help
 	struct record record = {.loss = {.count = count}};
 
 	if (!count)
-		return 0;
+		return 0; /* the model lists all names from the start */
 	snprintf(record.loss.name, sizeof(record.loss.name), "%s", name);
 	snprintf(record.loss.help, sizeof(record.loss.help), "%s", help);
 	return emit(usdt, &record, RECORD_LOSS, sizeof(record.loss));
@@ -388,14 +388,11 @@ static int emit_losses(const struct usdt *usdt)
 
 	for (__u32 i = 0; i < ST_LOSS_COUNT && !err; i++)
 		err = emit_loss(usdt, kernel[i].name, kernel[i].help, read_loss(usdt, i));
-	if (!err)
-		err = emit_loss(usdt, "state_unread",
-				"state pages of live maps that could not be read",
-				usdt->state_unread);
-	if (!err)
-		err = emit_loss(usdt, "audit",
-				"events that the maps counted and smaptrace did not see",
-				usdt->audit);
+#define USER_LOSS(name, help)                                                                      \
+	if (!err)                                                                                  \
+		err = emit_loss(usdt, #name, help, usdt->name);
+	ST_USER_LOSSES(USER_LOSS)
+#undef USER_LOSS
 	return err;
 }
 
