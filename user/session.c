@@ -123,7 +123,7 @@ static int start_command(struct session *session)
 
 	if (err == -ENOENT) {
 		log_err(err, "cannot run %s", name);
-		log_hint("check the name and PATH");
+		log_hint("check the name and PATH, and of a script the program after #!");
 		return err;
 	}
 	if (err == -EACCES || err == -EPERM || err == -ENOEXEC || err == -EISDIR) {

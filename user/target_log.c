@@ -9,12 +9,13 @@ int target_open_failed(int err, pid_t pid)
 {
 	if (err == -ESRCH) {
 		log_err(0, "no process %d", (int)pid);
-		log_hint("`smaptrace list` shows the processes that use libsmap");
+		log_hint("a thread id or a kernel thread is no process that can be traced; "
+			 "`smaptrace list` shows those that use libsmap");
 	} else if (err == -EACCES || err == -EPERM) {
 		err = -EPERM;
 		log_err(err, "process %d may not be looked at", (int)pid);
-		log_hint(
-			"it belongs to another user: run smaptrace as root or with CAP_SYS_PTRACE");
+		log_hint("processes of others need root or CAP_SYS_PTRACE; root in a container, or "
+			 "under a security module, may lack it: see `smaptrace doctor`");
 	} else {
 		log_err(err, "cannot look at process %d", (int)pid);
 	}
