@@ -6,7 +6,6 @@
 #include "peer.h"
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct peer {

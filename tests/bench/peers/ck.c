@@ -10,7 +10,6 @@
 #include <ck_ht.h>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct peer {

@@ -5,7 +5,6 @@
 #include <libcuckoo/cuckoohash_map.hh>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct peer {

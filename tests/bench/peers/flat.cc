@@ -14,7 +14,6 @@ typedef absl::flat_hash_map<stored_key, void *, stored_hash, std::equal_to<store
 #endif
 
 #define PEER_SHARED 0
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct peer {

@@ -8,7 +8,6 @@
 #include <glib.h>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct peer {

@@ -17,7 +17,6 @@
 #include <urcu/rculfhash.h>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 1 /* call_rcu's thread, which also resizes */
 #define PEER_PROMOTES 0
 
 struct node {

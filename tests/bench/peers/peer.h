@@ -102,7 +102,6 @@ __attribute__((noreturn, unused)) static void die(const char *what)
  * To be defined by the competitor, all static:
  *
  *	PEER_SHARED	1 if threads may use the map together
- *	PEER_HELPERS	1 if it has threads of its own, which compete for the processors
  *	PEER_PROMOTES	1 if it has the two views of sync.Map
  *
  *	struct peer *peer_create(size_t n, bool variant)	variant: presized or tuned, by peer

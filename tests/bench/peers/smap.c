@@ -6,7 +6,6 @@
 #include <time.h>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 1
 #define PEER_PROMOTES 1
 #define PEER_LOAD_MANY (!KEY_STR)
 

@@ -3,7 +3,7 @@
 #	cell REPEAT PEER KIND N THREADS DIST MIX NS WAIT
 #	once PEER KIND N bytes|rebuild VALUE
 #	once PEER KIND latency|longest WHO STAGE [SLOT] VALUE
-# A figure is the median over the repeats. The limit of a cell is the faster of the flat maps
+# A figure is the median over the repeats, or (stat=min) the best of them. The limit of a cell is the faster of the flat maps
 # for one thread. A geometric mean is over kinds of key, sizes and distributions; in
 # brackets the lowest and highest of the same mean of single repeats.
 
@@ -24,6 +24,8 @@ function list_stat(list, what,	v, n) {
 }
 function add_new(list, word) { return index(" " list " ", " " word " ") ? list : list (list == "" ? "" : " ") word }
 
+BEGIN { if (stat == "") stat = "median" }
+
 $1 == "cell" {
 	key = $3 SUBSEP $4 SUBSEP $5 SUBSEP $6 SUBSEP $7 SUBSEP $8
 	all[key] = all[key] " " $9
@@ -33,7 +35,7 @@ $1 == "cell" {
 	kinds = add_new(kinds, $4)
 	sizes = add_new(sizes, $5)
 	mixes = add_new(mixes, $8)
-	if ($6 + 0 <= 2 && $3 !~ /^(go|lfht|smap)/) { calm[$10 + 0 > 0.05]++ }
+	if ($6 + 0 <= 2 && $8 !~ /^(build|churn|amended)$/) { calm[$10 + 0 > 0.05]++ }
 }
 $1 == "once" && ($5 == "bytes" || $5 == "rebuild") { once[$2, $3, $5] = once[$2, $3, $5] " " $6 }
 $1 == "once" && $4 == "latency" { slot[$2, $3, $5, $6, $7] = $8; slots[$2, $3, $7] = 1; timed = add_new(timed, $2) }
@@ -43,7 +45,7 @@ $1 == "once" && $4 == "longest" { longest[$2, $3, $5, $6] = $7 }
 function figure(peer, kind, n, threads, dist, mix, rep,	key) {
 	key = peer SUBSEP kind SUBSEP n SUBSEP threads SUBSEP dist SUBSEP mix
 	if (rep != "") return one[rep, key] + 0
-	if (!(key in median)) median[key] = list_stat(all[key], "median")
+	if (!(key in median)) median[key] = list_stat(all[key], stat)
 	return median[key]
 }
 function limit(kind, n, dist, mix,	a, b) {
@@ -76,6 +78,7 @@ function mean(of, peer, mixlist, rep,	m, nm, k, nk, s, ns, d, nd, i, x, sum, cou
 function mean_text(of, peer, mixlist,	r, n, i, x, list) {
 	x = mean(of, peer, mixlist, "")
 	if (!x) return "-"
+	if (stat == "min") return sprintf("%.2fx", x)
 	n = split(repeats, r, " ")
 	for (i = 1; i <= n; i++) list = list " " mean(of, peer, mixlist, r[i])
 	return sprintf("%.2fx (%.2f-%.2f)", x, list_stat(list, "min"), list_stat(list, "max"))

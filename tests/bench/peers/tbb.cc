@@ -5,7 +5,6 @@
 #include <oneapi/tbb/concurrent_hash_map.h>
 
 #define PEER_SHARED 1
-#define PEER_HELPERS 0
 #define PEER_PROMOTES 0
 
 struct hash_compare {

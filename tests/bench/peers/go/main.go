@@ -18,11 +18,11 @@ import (
 )
 
 var (
-	size       = 1000
-	streamsDir = "."
-	mixes      = "hit"
-	window     = 25 * time.Millisecond
-	longWindow = 100 * time.Millisecond
+	size        = 1000
+	streamsDir  = "."
+	mixes       = "hit"
+	shortWindow = 25 * time.Millisecond
+	longWindow  = 100 * time.Millisecond
 )
 
 func die(what ...any) {
@@ -42,7 +42,7 @@ func parse(args []string) {
 		case ok && err == nil && name == "size":
 			size = number
 		case ok && err == nil && name == "window":
-			window = time.Duration(number) * time.Millisecond
+			shortWindow = time.Duration(number) * time.Millisecond
 		case ok && err == nil && name == "long":
 			longWindow = time.Duration(number) * time.Millisecond
 		case ok && err == nil && name == "variant":
