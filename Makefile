@@ -42,7 +42,8 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check bench install uninstall fmt fmt-check clean help workloads units
+.PHONY: all deps demo check bench install fmt fmt-check clean help workloads units
+.PHONY: torture models mutants fuzz coverage kernels
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -116,6 +117,17 @@ $(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
 	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Iuser -Ibpf -I$(O)/bpf -MMD -MP -MF $@.d $< $(USER_MOD) \
 		$(O)/libsmap.a $(USER_LIBS) -lcmocka -o $@
 
+# The library under tests/yield.h, for tests that stop threads at chosen accesses.
+YIELD_OBJ := $(LIB_SRC:%.c=$(O)/yield/%.o)
+$(O)/yield/%.o: %.c tests/yield.h Makefile
+	$(call msg,CC,$< (yield))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -include tests/yield.h -DSMAP_STRESS -MMD -MP -c $< -o $@
+$(O)/tests/test_smap_race2: tests/test_smap_race2.c $(YIELD_OBJ) Makefile
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -MMD -MP -MF $@.d $< $(YIELD_OBJ) -lcmocka -o $@
+
 # Workloads are real programs on the public header and the static library only: name.c, and
 # where one file is not enough the files of the folder of that name.
 .SECONDEXPANSION:
@@ -131,7 +143,7 @@ $(O)/tests/bench/%: tests/bench/%.c $(O)/libsmap.a Makefile
 
 # Stress programs are built with the library's sources under each sanitizer.
 define stress_rule
-$(O)/tests/stress_%.$(1): tests/stress_%.c $(LIB_SRC) $(wildcard lib/*.h) Makefile
+$(O)/tests/stress_%.$(1): tests/stress_%.c $(LIB_SRC) $(wildcard lib/*.h tests/*.h) Makefile
 	$$(call msg,STRESS,$$@)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
@@ -146,6 +158,24 @@ units: $(UNITS)
 
 check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS)  ## run all tests; the last line counts them
 	$(Q)O=$(O) CC="$(CC)" tests/run.sh
+
+torture:  ## torture the library for MINUTES=N (5)
+	$(Q)O=$(O) CC="$(CC)" tests/torture.sh $(or $(MINUTES),5)
+
+models:  ## search the spin models, larger instances too
+	$(Q)FULL=1 tests/check_models.sh
+
+mutants: all  ## break the library in many ways and see the tests fail
+	$(Q)O=$(O) CC="$(CC)" tests/mutants.sh
+
+fuzz: all  ## fuzz the library for SECONDS=N (60)
+	$(Q)O=$(O) tests/fuzz/fuzz.sh $(or $(SECONDS),60)
+
+coverage:  ## line and branch coverage of the library
+	$(Q)O=$(O) CC="$(CC)" tests/coverage.sh
+
+kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu
+	$(Q)O=$(O) tests/kernels.sh
 
 demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 	$(Q)O=$(O) tests/demo.sh
@@ -175,4 +205,4 @@ fmt-check:  ## fail if a source file is not formatted
 clean:  ## remove the build tree
 	$(Q)rm -rf $(O)
 
--include $(wildcard $(O)/lib/*.d $(O)/user/*.d $(O)/tests/*.d $(O)/tests/*/*.d)
+-include $(wildcard $(O)/lib/*.d $(O)/yield/lib/*.d $(O)/user/*.d $(O)/tests/*.d $(O)/tests/*/*.d)

@@ -12,7 +12,13 @@
 #include "smap_view.h"
 
 #define KEYS_PER_WORD 4
+#ifdef SMAP_STRESS /* a build that replaces filters as often as it can */
+#define MIN_CAPACITY KEYS_PER_WORD
+#define GROWTH 1
+#else
 #define MIN_CAPACITY 1024
+#define GROWTH 4
+#endif
 
 static void filter_free(struct smap *map, struct smap_node *node)
 {
