@@ -169,7 +169,7 @@ mutants: all  ## break the library in many ways and see the tests fail
 	$(Q)O=$(O) CC="$(CC)" tests/mutants.sh
 
 fuzz: all  ## fuzz the library for SECONDS=N (60)
-	$(Q)O=$(O) tests/fuzz/fuzz.sh $(or $(SECONDS),60)
+	$(Q)O=$(O) tests/fuzz/fuzz.sh -max_total_time=$(or $(SECONDS),60) $(O)/fuzz/corpus
 
 coverage:  ## line and branch coverage of the library
 	$(Q)O=$(O) CC="$(CC)" tests/coverage.sh
