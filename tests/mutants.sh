@@ -28,7 +28,7 @@ fatal() { echo "mutants.sh: $*" >&2; exit 1; }
 
 kind_of() { # killer
 	case $1 in
-	*.tsan | *.asan) echo "${1##*.}" ;;
+	*.*) echo "${1##*.}" ;;
 	*) echo plain ;;
 	esac
 }
@@ -37,12 +37,13 @@ flags_of() { # kind
 	case $1 in
 	tsan) echo "-fsanitize=thread -fno-omit-frame-pointer" ;;
 	asan) echo "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" ;;
+	yield) echo "-include tests/yield.h -DSMAP_STRESS" ;;
 	esac
 }
 
 source_of() { # killer
 	case $1 in
-	*.tsan | *.asan) echo "tests/stress_${1%.*}.c" ;;
+	*.*) echo "tests/stress_${1%.*}.c" ;;
 	*) echo "tests/test_smap_$1.c" ;;
 	esac
 }
@@ -68,10 +69,12 @@ link_killer() { # killer, folder of objects, its object, program
 	$CC -pthread $(flags_of "$kind") "$3" "$2"/*.c.o $([ "$kind" = plain ] && echo -lcmocka -ldl) -o "$4"
 }
 
-run_killer() { # program
-	local aslr=
+run_killer() { # program, seconds for one that runs until it finds something
+	local aslr= options=
 	[[ $1 == *.tsan ]] && aslr="setarch -R"
-	TSAN_OPTIONS=halt_on_error=1 timeout -k 5 "$deadline" $aslr "$1" >"$tmp/log" 2>&1 </dev/null
+	[[ $1 == *.linear.yield ]] && options="--seconds $2"
+	# shellcheck disable=SC2086
+	TSAN_OPTIONS=halt_on_error=1 timeout -k 5 "$deadline" $aslr "$1" $options >"$tmp/log" 2>&1 </dev/null
 }
 
 # The killer on the library as it is.
@@ -83,7 +86,7 @@ base_killer() {
 	compile "$kind" "$tmp/lib" "$(source_of "$killer")" "$tmp/$killer.o" || fatal "$killer does not compile"
 	link_killer "$killer" "$tmp/$kind" "$tmp/$killer.o" "$tmp/base.$killer" || fatal "$killer does not link"
 	began=$SECONDS
-	run_killer "$tmp/base.$killer" || { cat "$tmp/log"; fatal "$killer fails without a mutant"; }
+	run_killer "$tmp/base.$killer" 5 || { cat "$tmp/log"; fatal "$killer fails without a mutant"; }
 	[ $((SECONDS - began)) -le $((deadline / 2)) ] || fatal "$killer needs more than half of the $deadline s"
 	: >"$tmp/$killer.base.passed"
 }
@@ -124,7 +127,7 @@ one() { # name, file, function, killer, sed command
 	base_killer "$4"
 	mutate "$2" "$3" "$5" || fatal "$1 changes nothing in $3() of lib/$2: bring tests/mutants/list up to date"
 	build_mutant "$2" "$4" || fatal "$1 does not build"
-	run_killer "$tmp/mutant.$4"
+	run_killer "$tmp/mutant.$4" 40
 	status=$?
 	total=$((total + 1))
 	if [ $status -eq 0 ]; then
