@@ -133,6 +133,10 @@ int on_miss_batch(struct pt_regs *ctx)
 		return 0;
 	}
 	if (!exact) {
+		/* Left by a tracer before us, and misses went by unheard since: no base for us. */
+		if (!class_seen(&hit, ST_COUNTER_misses) &&
+		    batch.misses_total != hit.head.counters.misses)
+			return 0;
 		count(&hit, ST_COUNTER_misses, batch.count, batch.misses_total);
 		hit.stats->sum[ST_HIST_miss_wait] += batch.wait_sum_ns;
 		observe_bytes(hit.stats->hist[ST_HIST_miss_wait], batch.wait_hist);

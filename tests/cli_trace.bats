@@ -197,6 +197,58 @@ follow() { # a command from its start to its end, the figures compared
 	agree "$tmp/trace" "$tmp/own"
 }
 
+@test "trace: attached again; what the first trace left in the batch is not counted twice" {
+	cat >"$tmp/misses.c" <<-'EOF'
+		#include <smap.h>
+		#include <stdio.h>
+
+		/* As many misses as each number on stdin says. */
+		int main(void)
+		{
+			struct smap_options opts = {.size = sizeof(opts), .key_kind = SMAP_KEY_U64};
+			struct smap *map;
+			unsigned count;
+			void *value;
+
+			if (smap_create(&map, &opts))
+				return 1;
+			for (unsigned i = 0; i < 1000; i++)
+				smap_store_u64(map, i, map);
+			puts("ready");
+			while (fflush(stdout) == 0 && scanf("%u", &count) == 1) {
+				for (; count > 0; count--)
+					smap_load_u64(map, 5000, &value);
+				puts("done");
+			}
+			return 0;
+		}
+	EOF
+	"$CC" -Ilib "$tmp/misses.c" "$O/libsmap.a" -pthread -lm -o "$tmp/misses"
+	mkfifo "$tmp/in"
+	exec 7<>"$tmp/in"
+	"$tmp/misses" <"$tmp/in" >"$tmp/own" 3>&- 7>&- &
+	pid=$!
+	pids+=("$pid")
+	wait_for grep -q ready "$tmp/own"
+	done_times() { [ "$(grep -c done "$tmp/own")" = "$1" ]; }
+	windows() { [ "$(wc -l <"$1")" -gt "$2" ]; }
+	trace "$tmp/first" -p "$pid"
+	echo 3 >&7
+	wait_for done_times 1
+	kill -9 "$tracer" # before the keeper has fired the batch, or after: both must do
+	wait "$tracer" || true
+	echo 100 >&7
+	wait_for done_times 2
+	trace "$tmp/second" -p "$pid"
+	wait_for windows "$tmp/second" 2
+	echo 70 >&7
+	wait_for done_times 3
+	kill -INT "$tracer"
+	wait "$tracer"
+	exec 7>&-
+	tail -n 1 "$tmp/second" | jq -e '(.losses | all(. == 0)) and .maps[0].misses == 173'
+}
+
 @test "trace: one of two equal processes" {
 	start "$tmp/other" 'hold .* run' "$MAPLOAD" --hold-run --ops 5000 --name other
 	local other=$pid
