@@ -104,7 +104,7 @@ struct st_stats {
 };
 
 /* Ring-buffer record: the rare events, with their time. args as in SMAP_PROBES, after `map`. */
-#define ST_EVENT_LINK_MAP 0x100 /* a target's dynamic linker ran; never leaves the backend */
+#define ST_EVENT_LINK_MAP 0x100 /* a target mapped or unmapped files; never leaves the backend */
 
 struct st_event {
 	__u16 kind; /* enum smap_probe, or ST_EVENT_LINK_MAP */

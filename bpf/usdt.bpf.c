@@ -280,28 +280,52 @@ int on_stall(struct pt_regs *ctx)
 #define SIGSTOP 19
 
 /*
- * The dynamic linker of a target has mapped or unmapped something: tell user space
- * to look for another copy of libsmap. The only event without a map. A cookie says
- * that the process is a command of ours and shall wait until user space has looked,
- * so that nothing of a library that it loads is missed: no code of it has run yet.
- * User space sends SIGCONT when it sees the record, hence this order: with no room
- * for the record no stop, and the stop before the record.
+ * Tell user space to look for another copy of libsmap. The only event without a map. A
+ * command of ours shall wait until user space has looked, so that nothing is missed of
+ * what it has mapped: no code of it has run yet. User space sends SIGCONT when it sees
+ * the record, hence this order: with no room for the record no stop, and the stop before
+ * the record.
  */
-SEC("uprobe")
-int on_link_map(struct pt_regs *ctx)
+static __always_inline void tell_mapped(bool hold)
 {
 	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event) {
 		lose(ST_LOSS_ring_full);
-		return 0;
+		return;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->kind = ST_EVENT_LINK_MAP;
 	event->size = sizeof(*event);
 	event->ts_ns = bpf_ktime_get_ns();
-	if (bpf_get_attach_cookie(ctx))
+	if (hold)
 		bpf_send_signal(SIGSTOP);
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+}
+
+/* The dynamic linker of a target has mapped or unmapped something; the cookie: hold it? */
+SEC("uprobe")
+int on_link_map(struct pt_regs *ctx)
+{
+	tell_mapped(bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* Our command, as a process id of this pid namespace: set before the attach. */
+__u64 pidns_dev, pidns_ino;
+__u32 command_pid;
+
+/*
+ * It has become another program: `env prog`, `sh -c 'exec prog'`. The linker's hook would
+ * come later, and not at all for a static program.
+ */
+SEC("raw_tp/sched_process_exec")
+int on_exec(void *ctx)
+{
+	struct bpf_pidns_info id;
+
+	if (!bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &id, sizeof(id)) &&
+	    id.tgid == command_pid)
+		tell_mapped(true);
 	return 0;
 }

@@ -293,6 +293,53 @@ follow() { # a command from its start to its end, the figures compared
 	agree "$tmp/trace" "$tmp/own"
 }
 
+@test "trace: a wrapper that execs the program, which is traced from its start" {
+	build "$tmp/static" -static "$O/libsmap.a"
+	for prog in "$MAPLOAD" "$tmp/static"; do
+		follow env A=1 sh -c 'exec "$0" "$@"' "$prog"
+		jq -es --arg comm "$(basename "$prog")" '.[] | select(.type == "end")
+			| (.targets | all(.from_start and .comm == $comm))
+			and (.maps | all(.misses == .traced.misses))' "$tmp/trace"
+	done
+}
+
+@test "trace: a program that becomes another; its maps have ended, and nothing is lost" {
+	cat >"$tmp/again.c" <<-'EOF'
+		#include <smap.h>
+		#include <stdio.h>
+		#include <unistd.h>
+
+		int main(int argc, char **argv)
+		{
+			struct smap_options opts = {.size = sizeof(opts), .name = argc > 1 ? "before" : "after"};
+			struct smap *map;
+
+			if (smap_create(&map, &opts) || smap_store(map, "k", 1, argv))
+				return 1;
+			getchar();
+			return argc > 1 ? execl("/proc/self/exe", argv[0], NULL) : 0;
+		}
+	EOF
+	"$CC" -Ilib "$tmp/again.c" "$O/libsmap.a" -pthread -lm -o "$tmp/again"
+	mkfifo "$tmp/in"
+	sleep 1000 >"$tmp/in" 3>&- &
+	pids+=($!)
+	"$SMAPTRACE" -i 0.05 -f json -o "$tmp/trace" -- "$tmp/again" x <"$tmp/in" 3>&- &
+	tracer=$!
+	pids+=("$tracer")
+	wait_for grep -q '"name":"before"' "$tmp/trace"
+	echo >"$tmp/in"
+	wait_for grep -q '"name":"after"' "$tmp/trace"
+	lines=$(wc -l <"$tmp/trace")
+	more() { [ "$(wc -l <"$tmp/trace")" -gt $((lines + 3)) ]; }
+	wait_for more
+	tail -n 1 "$tmp/trace" | jq -e '[.maps[].name] == ["after"]'
+	echo >"$tmp/in"
+	wait "$tracer"
+	jq -es '.[] | select(.type == "end") | (.losses | all(. == 0)) and
+		([.maps[].name] | sort) == ["after", "before"]' "$tmp/trace"
+}
+
 # Value of a semaphore in a program that is not PIE.
 semaphore() { # pid, program, probe
 	local addr

@@ -280,6 +280,21 @@ int attach_add(struct attach_set *set, const struct bpf_program *prog, enum atta
 	return add_perf(set, prog, point);
 }
 
+int attach_add_auto(struct attach_set *set, const struct bpf_program *prog)
+{
+	struct bpf_link *link;
+	int err = set_grow(set, 1);
+
+	if (err)
+		return err;
+	errno = 0;
+	link = bpf_program__attach(prog);
+	if (!link)
+		return errno ? -errno : -EINVAL;
+	set->link[set->cnt++] = (struct attach_link){.perf = link, .fd = -1};
+	return 0;
+}
+
 void attach_remove_all(struct attach_set *set)
 {
 	remove_from(set, 0);

@@ -56,6 +56,8 @@ struct attach_set {
 /* 0 or -errno; then nothing of this point is attached. */
 int attach_add(struct attach_set *set, const struct bpf_program *prog, enum attach_way way,
 	       const struct attach_point *point);
+/* A program that says itself where it belongs (SEC). 0 or -errno. */
+int attach_add_auto(struct attach_set *set, const struct bpf_program *prog);
 /* Returns when no program runs any more. The set is empty afterwards. */
 void attach_remove_all(struct attach_set *set);
 

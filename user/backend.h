@@ -26,8 +26,9 @@ struct backend {
 	int (*open)(void **ret_ctx, const struct session_options *opts,
 		    const struct record_sink *sink);
 	/*
-	 * Tell when the process maps or unmaps files (see changed). hold: it is stopped then, by
-	 * SIGSTOP, and the caller lets it go on when it has looked. -ENOENT: cannot.
+	 * Tell when the process maps or unmaps files (see changed). hold: it is stopped then, and
+	 * when it has become another program, by SIGSTOP, and the caller lets it go on when it
+	 * has looked. -ENOENT: cannot.
 	 */
 	int (*watch)(void *ctx, const struct target *target, bool hold);
 	/* Attach, then emit a MAP for each map that is there. Both must outlive the ctx. */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "log.h"
 #include "usdt.h"
@@ -264,7 +265,20 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 	return usdt_walk_registries(usdt, in, true);
 }
 
-/* Best effort: without it, new libraries are found at the next window. */
+/* Stop the command when it has become another program, before that runs. */
+static int watch_exec(struct usdt *usdt, pid_t pid)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return -errno;
+	usdt->skel->bss->pidns_dev = st.st_dev;
+	usdt->skel->bss->pidns_ino = st.st_ino;
+	usdt->skel->bss->command_pid = (__u32)pid;
+	return attach_add_auto(&usdt->attached, usdt->skel->progs.on_exec);
+}
+
+/* Best effort: without it, new libraries and programs are found at the next window. */
 static int usdt_watch(void *ctx, const struct target *target, bool hold)
 {
 	struct usdt *usdt = ctx;
@@ -272,8 +286,11 @@ static int usdt_watch(void *ctx, const struct target *target, bool hold)
 	char path[64];
 	struct attach_point point = {
 		.path = path, .pid = target->pid, .cookie = hold, .offset_cnt = 1};
-	int err = target_find_linker(target->pid, &linker);
+	int err;
 
+	if (hold)
+		(void)watch_exec(usdt, target->pid);
+	err = target_find_linker(target->pid, &linker);
 	if (err)
 		return err;
 	point.offset = &linker.brk_offset;

@@ -49,6 +49,7 @@ struct session {
 	uint32_t next_number;
 	int stop_fd;
 	bool attached, detached, stopped;
+	bool following; /* our command stands still, with something new mapped that has not run */
 	uint64_t start_ns, window_ns;
 };
 
@@ -186,12 +187,14 @@ int session_open(struct session **ret_session, const struct session_options *opt
 static int emit_target(struct session *session, const struct target *target,
 		       const struct target_image *image)
 {
-	struct record record = {.target = {
-					.target = image->number,
-					.pid = (__u32)target->pid,
-					.start_ns = now_ns(),
-					.from_start = session->launch.held,
-				}};
+	struct record record = {
+		.target = {
+			.target = image->number,
+			.pid = (__u32)target->pid,
+			.start_ns = now_ns(),
+			.from_start = session->launch.held ||
+				      (session->following && target->pid == session->launch.pid),
+		}};
 
 	memcpy(record.target.comm, target->comm, sizeof(record.target.comm));
 	memcpy(record.target.file, image->path, sizeof(record.target.file));
@@ -245,7 +248,9 @@ static int follow_link_map(struct session *session)
 
 	if (!session->backend->changed(session->ctx))
 		return 0;
+	session->following = true;
 	err = watch_for_images(session);
+	session->following = false;
 	launch_continue(&session->launch);
 	return err;
 }
@@ -448,8 +453,8 @@ int session_detach(struct session *session)
 			session->process[i].ended = true;
 	if (session->attached)
 		err = emit_window(session, true);
-	if (session->backend->changed(session->ctx))
-		launch_continue(&session->launch);
+	/* It may have been stopped after we looked for the last time. */
+	launch_continue(&session->launch);
 	return err;
 }
 

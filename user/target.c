@@ -213,8 +213,11 @@ static int scan_mapping(const struct procfs_mapping *mapping, void *ctx)
 
 int target_scan(struct target *target)
 {
+	uint64_t start_ticks;
 	int mem_fd, err;
 
+	/* An exec changes it. */
+	(void)procfs_stat(target->pid, target->comm, &start_ticks);
 	for (size_t i = 0; i < target->image_cnt; i++)
 		target->image[i]->registry_cnt = 0;
 	err = procfs_each_mapping(target->pid, scan_mapping, target);

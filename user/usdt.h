@@ -21,6 +21,7 @@ struct usdt_image {
 	const struct target_image *image;
 	/* As of this round. */
 	bool alive;
+	bool walked; /* all its registries could be read */
 	uint64_t cpu_ns;
 	uint64_t sections;
 };

@@ -76,6 +76,7 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 	int err = 0;
 
 	in->sections = 0;
+	in->walked = true;
 	for (size_t i = 0; i < in->image->registry_cnt && !err; i++) {
 		uint64_t sections = 0;
 		struct smap_state *states = NULL;
@@ -84,8 +85,10 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 		(void)target_read_sections(in->target, in->image->registry[i], &sections);
 		in->sections += sections;
 		if (target_read_maps(in->target, in->image->registry[i], usdt->max_maps, &states,
-				     &cnt))
+				     &cnt)) {
+			in->walked = false;
 			continue; /* not relocated yet, or gone: other ways will tell */
+		}
 		for (size_t j = 0; j < cnt && !err; j++)
 			err = found_state(usdt, in, &states[j], attaching);
 		free(states);
@@ -260,6 +263,8 @@ static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_im
 	err = target_read_state(in->target, map->key.addr, &state);
 	if (err == -EINVAL || (!err && state.id != map->key.id))
 		return true; /* another thing stands there now */
+	if (err == -EFAULT && in->walked)
+		return true; /* nothing does: the process has become another program */
 	if (err) {
 		usdt->state_unread++;
 		return false;
