@@ -5,8 +5,8 @@
 # Every competitor is a program with the same harness (peers/harness.h), the same keys and
 # the same streams of operations. Each repeat runs all of them, size by size, forwards and
 # backwards in turn; printed are medians, their ratios, and their spread. Takes about 12
-# minutes on an idle machine, --quick about one and a half (two repeats, no 1M,
-# no histograms: too rough to quote).
+# minutes on an idle machine, --quick about one (one repeat, no 1M, no histograms:
+# it shows that all run).
 # --detail prints every figure too, --best the tables once more from the best repeat of each cell
 # (on a virtual machine neighbours slow down whole repeats by half, and no counter says so).
 # --table only prints the tables of the last run again.
@@ -34,7 +34,7 @@ go-sync            |go-sync    |0|all
 go-rwmutex         |go-rwmutex |0|all
 '
 
-quick= detail= best= table=
+quick="" detail="" best="" table=""
 for arg; do
 	case $arg in
 	--quick) quick=1 ;;
@@ -46,7 +46,7 @@ for arg; do
 done
 
 if [ -n "$quick" ]; then
-	: "${REPEATS:=2}" "${SIZES:=1000 100000}" "${WINDOW_MS:=5}" "${LONG_MS:=12}"
+	: "${REPEATS:=1}" "${SIZES:=1000 100000}" "${WINDOW_MS:=5}" "${LONG_MS:=12}"
 	ONCE=${ONCE-bytes rebuild}
 fi
 REPEATS=${REPEATS:-5}
@@ -66,7 +66,7 @@ is_chosen() { # label
 }
 
 build() {
-	tests/bench/deps.sh && make -s O="$O" "$O/libsmap.a" && make -s -C tests/bench/peers O="$O" ||
+	{ tests/bench/deps.sh && make -s O="$O" "$O/libsmap.a" && make -s -C tests/bench/peers O="$O"; } >&2 ||
 		die "cannot build the competitors"
 	mkdir -p "$out/streams"
 	# The streams never change: written once for each size.
