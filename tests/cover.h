@@ -91,4 +91,17 @@ static inline uint64_t rounds(void)
 	return atomic_load_explicit(&smap_registry.reclaimer_runs, memory_order_relaxed);
 }
 
+/* Until the reclaimer takes no more steps: 200 looks are many of its naps. */
+static inline void until_asleep(void)
+{
+	unsigned quiet = 0;
+	uint64_t last = rounds();
+
+	for (struct until u = until_begin(); quiet < 200 && until_again(&u);) {
+		quiet = rounds() == last ? quiet + 1 : 0;
+		last = rounds();
+	}
+	CHECK(quiet >= 200);
+}
+
 #endif

@@ -5,6 +5,7 @@
  *
  * Each scene is a process of its own: the program starts itself with the name of the scene as
  * its argument, where needed under a seccomp filter, and the scene checks what must hold there.
+ * And what the library refuses: options that it does not know.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,20 +82,36 @@ __attribute__((unused)) static void scene_refused_later(void)
 }
 
 /* No barrier to be had at all: memory is lost, and one can see how much; no reader is. */
-static void scene_no_barrier(void)
+static void without_barrier(unsigned call)
 {
 	struct smap *map =
 		create((struct smap_options){.value_free = count_freed, .ctx = &scene_freed});
 	struct smap_state st;
 
 	fill(map, 0, 100);
-	refuse_calls(SYS_membarrier, SYS_mprotect);
+	refuse_calls(SYS_membarrier, call);
 	for (uint64_t k = 0; k < 100; k++)
 		CHECK(smap_delete_u64(map, k));
 	for (uint64_t end = rounds() + 4; rounds() < end;)
 		smap_inspect(map, &st);
 	CHECK(!scene_freed);
 	CHECK(st.counters.retired - st.counters.reclaimed >= 100);
+}
+
+static void scene_no_barrier(void)
+{
+	without_barrier(SYS_mprotect);
+}
+
+static void scene_no_page(void)
+{
+	without_barrier(SYS_mmap);
+}
+
+static void scene_exit_while_asleep(void)
+{
+	create((struct smap_options){0});
+	until_asleep();
 }
 
 /* exit() with a batch of misses that nobody has heard yet; with the mutex held as well. */
@@ -138,6 +155,8 @@ static const struct scene {
 	{"refused-later", scene_refused_later, false},
 #endif
 	{"no-barrier", scene_no_barrier, false},
+	{"no-page", scene_no_page, false},
+	{"exit-while-asleep", scene_exit_while_asleep, false},
 	{"exit-with-misses", scene_exit_with_misses, false},
 	{"exit-with-the-mutex", scene_exit_with_the_mutex, false},
 	{"no-tsc", scene_no_tsc, false},
@@ -176,9 +195,29 @@ static void test_scenes(void **state)
 	}
 }
 
+/* Options of a later version: fields that we do not know must be zero. */
+static void test_options_from_the_future(void **state)
+{
+	struct {
+		struct smap_options known;
+		uint64_t unknown;
+	} opts = {.known.size = sizeof(opts)};
+	struct smap *map = NULL;
+
+	(void)state;
+	assert_int_equal(smap_create(&map, &opts.known), 0);
+	smap_destroy(map);
+	map = NULL;
+	opts.unknown = 1;
+	assert_int_equal(smap_create(&map, &opts.known), -EINVAL);
+	assert_null(map);
+	assert_ptr_equal(smap_registry_get(), &smap_registry);
+}
+
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_scenes)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_options_from_the_future),
+					   cmocka_unit_test(test_scenes)};
 
 	if (argc > 1)
 		return play(argv[1]);
