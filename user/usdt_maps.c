@@ -224,6 +224,16 @@ static int read_infos(struct usdt *usdt)
 	return err ? err : end == -ENOENT ? 0 : end;
 }
 
+static void read_info(const struct usdt *usdt, struct livemap *map)
+{
+	struct st_info info;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &info))
+		return;
+	map->info = info;
+	map->has_info = true;
+}
+
 static void read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
 {
 	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
@@ -265,6 +275,8 @@ static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_im
 		return true; /* another thing stands there now */
 	if (err == -EFAULT && in->walked)
 		return true; /* nothing does: the process has become another program */
+	if (err == -ESRCH)
+		return false; /* the process ended a moment ago: the next round is its last */
 	if (err) {
 		usdt->state_unread++;
 		return false;
@@ -307,17 +319,12 @@ static void sample_last(const struct usdt *usdt, const struct usdt_image *in, st
 	for (int i = 0; i < AGREE_TRIES && map->state_ok; i++) {
 		struct st_stats counted;
 		struct smap_state state;
-		struct st_info info;
 
 		read_stats(usdt, &map->key, &counted);
 		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
 			break;
 		map->state = state;
-		if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &info) ==
-		    0) {
-			map->info = info;
-			map->has_info = true;
-		}
+		read_info(usdt, map);
 		livemap_sample(map, &counted, usdt->now, sample);
 		if (livemap_add_pending(map, usdt->exact, sample))
 			break;
@@ -333,6 +340,8 @@ static int sample_map(struct livemap *map, void *ctx)
 
 	map->ended = refresh(usdt, map, in);
 	map->state_ok |= map->final;
+	if (map->ended) /* perhaps after its info was read */
+		read_info(usdt, map);
 	read_stats(usdt, &map->key, &counted);
 	livemap_sample(map, &counted, usdt->now, &record.sample);
 	if (usdt->last && !map->ended)
