@@ -18,6 +18,16 @@ fails() { # status, text of the error, options...
 
 @test "error: no such process" { fails 125 "no process 4194304" -p 4194304; }
 
+@test "error: a thread, a kernel thread" {
+	start "$tmp/own" 'hold .* after' "$MAPLOAD" --hold-after 10 --threads 2
+	wait_for test "$(ls "/proc/$pid/task" | wc -l)" -gt 1
+	local thread=$(ls "/proc/$pid/task" | tail -n 1)
+	fails 125 "no process $thread" -p "$thread"
+	fails 125 "no process $thread" list -p "$thread"
+	kthread=$(ps -e -o pid=,comm= | sed -n 's/ *\([0-9]*\) kthreadd$/\1/p')
+	[ -z "$kthread" ] || fails 125 "no process $kthread" -p "$kthread"
+}
+
 @test "error: not a libsmap process" {
 	sleep 1000 3>&- &
 	pids+=($!)

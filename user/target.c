@@ -50,8 +50,8 @@ static int open_pidfd(pid_t pid)
 
 	if (fd >= 0)
 		return fd;
-	/* A thread that does not lead its process is -EINVAL: it is not a process. */
-	return errno == EINVAL ? -ESRCH : -errno;
+	/* A thread that does not lead its process is no process: EINVAL, on newer kernels ENOENT. */
+	return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
 }
 
 int target_open(struct target **ret_target, pid_t pid)
