@@ -62,13 +62,17 @@ static void list_progs(const struct usdt_bpf *skel, struct usdt_prog *list)
 
 static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
+	char *text, *rest, *line;
 
 	if (!log_verbose || level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
+	if (vasprintf(&text, fmt, args) < 0)
+		return 0;
+	/* A verifier's log is one message of many lines, with the reason at its end. */
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_debug("%s", line);
+	free(text);
 	return 0;
 }
 
