@@ -67,8 +67,8 @@ static __attribute__((noinline)) bool load_again(struct smap *map, const struct 
 enum look { LOOK_ABSENT, LOOK_HIT, LOOK_DIRTY, LOOK_AGAIN };
 
 /*
- * The hit path, and nothing else: what it cannot decide goes to functions of its own, so that it
- * needs no stack.
+ * The hit path, and nothing else: one look at the home group. What that cannot decide goes to
+ * functions of its own in tail position, so that a hit saves no registers and needs no stack.
  */
 SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, const bool is_u64,
 				 void **ret_value)
@@ -76,7 +76,7 @@ SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, c
 	const struct smap_view *view;
 	enum look look;
 	uintptr_t rd, value;
-	size_t index;
+	size_t first, index;
 	uint64_t seq;
 	struct smap_thread *self = smap_self;
 
@@ -85,17 +85,20 @@ SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, c
 	seq = smap_enter_known(self);
 	rd = load_read(map);
 	view = smap_read_view(rd);
-	index = smap_view_find(view, key, is_u64);
-	if (smap_unlikely(index == SMAP_NOT_FOUND)) {
-		look = (rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash) ? LOOK_DIRTY
-										     : LOOK_ABSENT;
-	} else {
+	first = (size_t)smap_home(view->groups, key->hash) * SMAP_GROUP;
+	index = smap_group_find(view, first, key, is_u64);
+	if (smap_likely(index != SMAP_NOT_FOUND)) {
 		value = load_cell(slot_cell(view->slots, index, is_u64));
 		look = LOOK_HIT;
 		if (smap_likely(smap_is_value(value)))
 			*ret_value = (void *)value;
 		else
 			look = value == SMAP_MOVED ? LOOK_AGAIN : LOOK_ABSENT;
+	} else if (smap_unlikely(!smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY))) {
+		look = LOOK_AGAIN; /* the home group was full: the probe goes on */
+	} else {
+		look = (rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash) ? LOOK_DIRTY
+										     : LOOK_ABSENT;
 	}
 	smap_exit(self, seq);
 	return look;
@@ -128,9 +131,10 @@ SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void *
 	enum look look = LOOK_AGAIN;
 	struct smap_key k;
 
-	if (smap_likely(map->quick_kind == SMAP_KEY_BYTES && len <= SMAP_KEY_MAX && key)) {
-		k.hash = smap_mix_bytes(map, key, len);
-		fill_key(&k, key, len);
+	/* Keys behind a pointer take the general way: it calls functions, which a hit must not. */
+	if (smap_likely(map->quick_kind == SMAP_KEY_BYTES && len <= SMAP_INLINE_KEY &&
+			(key || !len))) {
+		smap_mix_short(map, key, len, &k);
 		look = load_quick(map, &k, false, ret_value);
 		if (smap_likely(look <= LOOK_HIT))
 			return look == LOOK_HIT;

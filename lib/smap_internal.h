@@ -193,6 +193,10 @@ struct smap_view *smap_view_alloc(struct smap_table *table) SMAP_HIDDEN;
 struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
 void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
 size_t smap_view_bytes(const struct smap_view *view) SMAP_HIDDEN;
+size_t smap_find_on_u64(const struct smap_view *view, size_t first, uint64_t hash,
+			uint64_t word) SMAP_HIDDEN;
+size_t smap_find_on_bytes(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word0,
+			  uint64_t word1, size_t len, const void *bytes) SMAP_HIDDEN;
 size_t smap_view_take(struct smap_view *view, uint64_t hash) SMAP_HIDDEN;
 void smap_view_drop(struct smap_view *view, size_t index) SMAP_HIDDEN;
 void smap_view_recycle(const struct smap *map, struct smap_view *view) SMAP_HIDDEN;

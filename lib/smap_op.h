@@ -21,38 +21,12 @@ SMAP_INLINE bool key_u64(const struct smap *map, uint64_t value, struct smap_key
 	return smap_likely(map->is_u64);
 }
 
-/* Up to 16 bytes as two words, padded with zeros, without reading past the end. */
-SMAP_INLINE void load_words(const uint8_t *bytes, size_t len, uint64_t word[2])
-{
-	word[0] = word[1] = 0;
-	if (len >= 8) {
-		memcpy(&word[0], bytes, 8);
-		if (len == 16) {
-			memcpy(&word[1], bytes + 8, 8);
-		} else if (len > 8) {
-			memcpy(&word[1], bytes + len - 8, 8);
-			word[1] >>= 8 * (16 - len);
-		}
-	} else if (len) {
-		memcpy(&word[0], bytes, len);
-	}
-}
-
-SMAP_INLINE void fill_key(struct smap_key *key, const void *bytes, size_t len)
-{
-	key->len = len;
-	key->bytes = bytes;
-	if (smap_likely(len <= SMAP_INLINE_KEY))
-		load_words(bytes, len, key->word);
-}
-
 SMAP_INLINE bool key_bytes(const struct smap *map, const void *bytes, size_t len,
 			   struct smap_key *ret_key)
 {
 	if (smap_unlikely(map->is_u64 || len > SMAP_KEY_MAX || (!bytes && len)))
 		return false;
-	ret_key->hash = smap_hash_bytes(map, bytes, len);
-	fill_key(ret_key, bytes, len);
+	smap_hash_bytes(map, bytes, len, ret_key);
 	return true;
 }
 

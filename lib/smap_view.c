@@ -127,6 +127,42 @@ void smap_table_free(struct smap *map, struct smap_table *table)
 	free(table);
 }
 
+/* Go on with a probe behind its home group, which was full. */
+SMAP_INLINE size_t find_on(const struct smap_view *view, size_t first, const struct smap_key *key,
+			   const bool is_u64)
+{
+	size_t slots = (size_t)view->groups * SMAP_GROUP;
+
+	for (;;) {
+		size_t index;
+
+		first += SMAP_GROUP;
+		if (first == slots)
+			first = 0;
+		index = smap_group_find(view, first, key, is_u64);
+		if (index != SMAP_NOT_FOUND)
+			return index;
+		if (smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY))
+			return SMAP_NOT_FOUND;
+	}
+}
+
+size_t smap_find_on_u64(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word)
+{
+	const struct smap_key key = {.hash = hash, .word = {word}};
+
+	return find_on(view, first, &key, true);
+}
+
+size_t smap_find_on_bytes(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word0,
+			  uint64_t word1, size_t len, const void *bytes)
+{
+	const struct smap_key key = {
+		.hash = hash, .word = {word0, word1}, .len = len, .bytes = bytes};
+
+	return find_on(view, first, &key, false);
+}
+
 /*
  * Take a free slot for a key with this hash; the caller has checked growth_left, so there is an
  * EMPTY one if there is no DELETED one. dirty only, under mu.
@@ -235,13 +271,11 @@ void smap_slot_key(const struct smap *map, const struct smap_table *table, size_
 		return;
 	}
 	slot = &((struct smap_slot_bytes *)table->slots)[index];
-	*ret_key = (struct smap_key){
-		.word = {slot->word[0], slot->word[1]},
-		.len = slot->len,
-		.bytes = slot->len > SMAP_INLINE_KEY ? (const void *)(uintptr_t)slot->word[0]
-						     : (const void *)slot->word,
-	};
-	ret_key->hash = slot->len > SMAP_INLINE_KEY
-				? slot->word[1]
-				: smap_hash_bytes(map, ret_key->bytes, slot->len);
+	if (slot->len > SMAP_INLINE_KEY)
+		*ret_key = (struct smap_key){.hash = slot->word[1],
+					     .word = {slot->word[0], slot->word[1]},
+					     .len = slot->len,
+					     .bytes = (const void *)(uintptr_t)slot->word[0]};
+	else
+		smap_hash_bytes(map, slot->word, slot->len, ret_key);
 }

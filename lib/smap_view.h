@@ -106,29 +106,38 @@ SMAP_INLINE bool smap_slot_equal(const void *slots, size_t index, const struct s
 	       memcmp((const void *)(uintptr_t)slot->word[0], key->bytes, key->len) == 0;
 }
 
-/* The slot that the view lists for the key, or SMAP_NOT_FOUND. */
+/* The slot of one group that holds the key, or SMAP_NOT_FOUND. */
+SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t first,
+				   const struct smap_key *key, const bool is_u64)
+{
+	uint32_t mask = smap_group_match(view->ctrl + first, smap_tag(key->hash));
+
+	for (; mask; mask &= mask - 1) {
+		size_t index = first + (unsigned)__builtin_ctz(mask);
+
+		if (smap_likely(smap_slot_equal(view->slots, index, key, is_u64)))
+			return index;
+	}
+	return SMAP_NOT_FOUND;
+}
+
+/*
+ * The slot that the view lists for the key, or SMAP_NOT_FOUND. Few probes leave their home group;
+ * the rest is out of line, by value, so that the key of a hit never has to be in memory.
+ */
 SMAP_INLINE size_t smap_view_find(const struct smap_view *view, const struct smap_key *key,
 				  const bool is_u64)
 {
-	const uint8_t tag = smap_tag(key->hash);
-	uint32_t groups = view->groups, g = smap_home(groups, key->hash);
+	size_t first = (size_t)smap_home(view->groups, key->hash) * SMAP_GROUP;
+	size_t index = smap_group_find(view, first, key, is_u64);
 
-	for (;;) {
-		const uint8_t *ctrl = view->ctrl + (size_t)g * SMAP_GROUP;
-		uint32_t mask = smap_group_match(ctrl, tag);
-
-		while (mask) {
-			size_t index = (size_t)g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
-
-			if (smap_likely(smap_slot_equal(view->slots, index, key, is_u64)))
-				return index;
-			mask &= mask - 1;
-		}
-		if (smap_likely(smap_group_match(ctrl, SMAP_CTRL_EMPTY)))
-			return SMAP_NOT_FOUND;
-		if (smap_unlikely(++g == groups))
-			g = 0;
-	}
+	if (smap_likely(index != SMAP_NOT_FOUND))
+		return index;
+	if (smap_likely(smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY)))
+		return SMAP_NOT_FOUND;
+	return is_u64 ? smap_find_on_u64(view, first, key->hash, key->word[0])
+		      : smap_find_on_bytes(view, first, key->hash, key->word[0], key->word[1],
+					   key->len, key->bytes);
 }
 
 SMAP_INLINE size_t smap_find(const struct smap *map, const struct smap_view *view,
