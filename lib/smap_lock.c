@@ -47,7 +47,9 @@ void smap_flush_batch_locked(struct smap *map)
 
 	if (!batch->count)
 		return;
-	smap_fire(miss_batch, (uintptr_t)map, (uintptr_t)batch);
+	/* Else misses went by unheard since, and it is an earlier listener's. */
+	if (batch->misses_total == map->state.counters.misses)
+		smap_fire(miss_batch, (uintptr_t)map, (uintptr_t)batch);
 	*batch = (struct smap_batch){0};
 	set_pending(map, false);
 }
