@@ -5,9 +5,9 @@
 #
 # Debian's cloud kernels of each SERIES (6.1 and 6.12) are downloaded, not installed, and booted
 # in qemu, one after the other; tests/kernels/init does the work there. The machine is
-# emulated (tcg), so this needs no virtualisation, and all files are in the initramfs, so it needs no
-# driver, disk or network. `host` is the kernel that runs now. The programs are built once, here:
-# that they load everywhere is part of the test.
+# emulated (tcg), so this needs no virtualisation, and all files are in the initramfs, so it
+# needs no driver, disk or network. `host` is the kernel that runs now. The programs are built
+# once, here: that they load everywhere is part of the test.
 #
 # One line for each kernel: version, way of attaching, PASS, FAIL or SKIP with the reason. Logs
 # stay in $O/kernels. Exit 1 if one failed, 77 if none ran. Environment: O, OPS, CPUS, DEADLINE
@@ -134,8 +134,8 @@ run_series() { # series
 	verdict "$1" "$log"
 }
 
-for program in "$O/smaptrace" "$O/libsmap.so" "$O/tests/workloads/mapload" "$O/tests/workloads/dlmap"; do
-	[ -e "$program" ] || die "$program is missing: run make all workloads"
+for file in smaptrace libsmap.so tests/workloads/mapload tests/workloads/dlmap; do
+	[ -e "$O/$file" ] || die "$O/$file is missing: run make all workloads"
 done
 command -v jq >/dev/null || die "jq is missing: run make deps"
 mkdir -p "$dir"
