@@ -51,12 +51,17 @@ static void set_next(struct smap *map, struct smap *next)
 		first = next;
 }
 
-static void changed(uint64_t by)
+/* Begin and end of a change: odd between. */
+static void raise_generation(void)
+{
+	/* seq_cst: for readers from outside, before and after all other stores of the change */
+	atomic_fetch_add_explicit(&smap_registry.generation, 1, memory_order_seq_cst);
+}
+
+static void count_maps(uint64_t by)
 {
 	/* relaxed: counter, written under the lock */
 	atomic_fetch_add_explicit(&smap_registry.map_count, by, memory_order_relaxed);
-	/* Release: for readers from outside: raised after the list was changed. */
-	atomic_fetch_add_explicit(&smap_registry.generation, 1, memory_order_release);
 }
 
 /* Numbers the map, from 1. */
@@ -65,23 +70,27 @@ void smap_registry_add(struct smap *map)
 	static uint64_t serial;
 
 	pthread_mutex_lock(&lock);
+	raise_generation();
 	map->state.id = ++serial;
 	map->prev_map = NULL;
 	set_next(map, first);
 	if (first)
 		first->prev_map = map;
 	set_next(NULL, map);
-	changed(1);
+	count_maps(1);
+	raise_generation();
 	pthread_mutex_unlock(&lock);
 }
 
 void smap_registry_remove(struct smap *map)
 {
 	pthread_mutex_lock(&lock);
+	raise_generation();
 	set_next(map->prev_map, map->next_map);
 	if (map->next_map)
 		map->next_map->prev_map = map->prev_map;
-	changed((uint64_t)-1);
+	count_maps((uint64_t)-1);
+	raise_generation();
 	pthread_mutex_unlock(&lock);
 }
 

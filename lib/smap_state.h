@@ -21,7 +21,7 @@
  *   are written under the map's mutex. A counter is raised BEFORE the probe that
  *   reports it fires, so inside a probe the counters include the event itself;
  * - a map can vanish while it is read: the list is only as consistent as two
- *   equal values of `smap_registry.generation` around the walk make it.
+ *   equal and even values of `smap_registry.generation` around the walk make it.
  */
 #ifndef SMAP_STATE_H
 #define SMAP_STATE_H
@@ -207,7 +207,7 @@ struct smap_registry {
 	smap_u64 magic;
 	smap_u32 abi;
 	smap_u32 size;
-	SMAP_SHARED smap_u64 generation; /* raised when a map comes or goes */
+	SMAP_SHARED smap_u64 generation; /* raised twice when a map comes or goes; odd between */
 	SMAP_SHARED smap_u64 first;	 /* address of the first map's state */
 	SMAP_SHARED smap_u64 map_count;
 	SMAP_SHARED smap_u64 threads;	     /* address of the first smap_thread_state */

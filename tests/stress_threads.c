@@ -141,7 +141,7 @@ static void watch_registry(struct shared *s)
 		CHECK(peek((uintptr_t)&smap_registry, &after, sizeof(after)), "registry");
 		CHECK(before.generation >= last, "generation fell to %lu", before.generation);
 		last = after.generation;
-		if (before.generation != after.generation)
+		if (before.generation != after.generation || before.generation % 2)
 			continue;
 		CHECK(ok, "the chain is broken after %u maps", maps);
 		CHECK(maps == before.map_count, "%u maps, not %lu", maps, before.map_count);

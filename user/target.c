@@ -403,7 +403,7 @@ int target_read_maps(const struct target *target, uint64_t registry, size_t max,
 		if (err == -ESRCH || err == -ENOMEM)
 			break;
 		err = read_registry(target, registry, &after);
-		if (err || before.generation == after.generation)
+		if (err || (before.generation == after.generation && before.generation % 2 == 0))
 			break;
 	}
 	if (err) {
