@@ -5,7 +5,7 @@
 set -eu
 
 packages="
-	gcc g++ libc6-dev make pkg-config clang llvm clang-format
+	gcc g++ libc6-dev make pkg-config clang llvm lld clang-format
 	libbpf-dev bpftool libelf-dev zlib1g-dev systemtap-sdt-dev
 	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
