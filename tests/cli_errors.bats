@@ -34,6 +34,19 @@ fails() { # status, text of the error, options...
 	fails 125 "does not use libsmap" -p $!
 }
 
+@test "error: a kernel without BPF" {
+	local nobpf=$O/tests/workloads/nobpf
+	run "$nobpf" "$SMAPTRACE" -- "$MAPLOAD" --ops 10
+	echo "$output"
+	[ "$status" -eq 125 ]
+	[[ $output == *"cannot load the BPF programs"*CONFIG_BPF_SYSCALL* ]]
+	run "$nobpf" "$SMAPTRACE" doctor
+	[ "$status" -eq 125 ]
+	[[ $output == *"no bpf()"* ]]
+	run "$nobpf" "$SMAPTRACE" list
+	[ "$status" -eq 0 ]
+}
+
 @test "error: not permitted" {
 	start "$tmp/own" 'hold .* run' "$MAPLOAD" --hold-run
 	cp "$SMAPTRACE" "$tmp/smaptrace"
@@ -107,7 +120,7 @@ fails() { # status, text of the error, options...
 @test "doctor: every requirement, 0 as root" {
 	run "$SMAPTRACE" doctor
 	[ "$status" -eq 0 ]
-	[[ $output == *uprobes* ]]
+	[[ $output == *uprobes* && $output == *tools* ]]
 	[ "$(wc -L <<<"$output")" -le 80 ]
 }
 

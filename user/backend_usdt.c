@@ -121,6 +121,8 @@ static int load_failed(int err)
 	if (err == -EPERM || err == -EACCES)
 		log_hint("tracing needs root, or CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for "
 			 "processes of others)");
+	else if (err == -ENOSYS)
+		log_hint("the kernel has no bpf(): use one with CONFIG_BPF_SYSCALL=y");
 	else
 		log_hint("`smaptrace doctor` checks what the kernel lacks; -v shows its messages");
 	return err;

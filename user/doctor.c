@@ -335,6 +335,30 @@ static enum verdict check_proc(struct finding *finding)
 
 /* --- the table -------------------------------------------------------------- */
 
+static bool in_path(const char *program)
+{
+	const char *path = getenv("PATH");
+	char file[4096];
+
+	for (size_t len; path && *path; path += len + (path[len] == ':')) {
+		len = strcspn(path, ":");
+		if ((size_t)snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, program) <
+			    sizeof(file) &&
+		    access(file, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* smaptrace needs none itself; these help to look further. */
+static enum verdict check_tools(struct finding *finding)
+{
+	const bool bpftrace = in_path("bpftrace"), gdb = in_path("gdb");
+
+	return report(finding, OK, NULL, "none is needed; bpftrace %s, gdb %s",
+		      bpftrace ? "found" : "not found", gdb ? "found" : "not found");
+}
+
 static const struct requirement requirements[] = {
 	{"kernel version", check_kernel},
 	{"capabilities", check_caps},
@@ -349,6 +373,7 @@ static const struct requirement requirements[] = {
 	{"kernel lockdown", check_lockdown},
 	{"/proc", check_proc},
 	{"other users", check_others},
+	{"tools", check_tools},
 };
 
 static int libbpf_quiet(enum libbpf_print_level level, const char *fmt, va_list args)
