@@ -154,7 +154,7 @@ struct smap {
 
 	struct smap *next_map, *prev_map; /* under the registry's lock */
 
-	/* Owned by the reclaimer (smap_smr.c), under its lock. */
+	/* Owned by the reclaimer (smap_reclaim.c), under its lock. */
 	struct smap_accounts accounts;
 	struct smap_node node;	   /* for smap_destroy */
 	_Atomic(bool) *destroyed;  /* told when everything is freed; may be NULL */

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "promote.h"
 #include "keyspace.h"
 #include "until.h"
 
@@ -31,19 +32,6 @@ static struct smap *create_u64(uint32_t policy, uint64_t arg)
 
 	assert_int_equal(smap_create(&map, &opts), 0);
 	return map;
-}
-
-static bool go_on(uint64_t key, void *value, void *ctx)
-{
-	(void)key;
-	(void)value;
-	(void)ctx;
-	return true;
-}
-
-static void promote(struct smap *map)
-{
-	smap_range_u64(map, go_on, NULL);
 }
 
 struct worker {

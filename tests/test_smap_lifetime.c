@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "promote.h"
 #include "smap.h"
 #include "until.h"
 
@@ -36,26 +37,6 @@ static struct smap *create(void (*value_free)(void *, void *), void *ctx)
 
 	assert_int_equal(smap_create(&map, &opts), 0);
 	return map;
-}
-
-static bool go_on(uint64_t key, void *value, void *ctx)
-{
-	(void)key;
-	(void)value;
-	(void)ctx;
-	return true;
-}
-
-static void promote(struct smap *map)
-{
-	smap_range_u64(map, go_on, NULL);
-}
-
-static void *get(struct smap *map, uint64_t key)
-{
-	void *value = NULL;
-
-	return smap_load_u64(map, key, &value) ? value : NULL;
 }
 
 /* --- R6, R7: in a section, a value is neither freed nor its address used again --- */

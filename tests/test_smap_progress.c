@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "promote.h"
 #include "smap.h"
 #include "until.h"
 
@@ -37,19 +38,6 @@ static struct smap *create_u64(void)
 
 	assert_int_equal(smap_create(&map, &opts), 0);
 	return map;
-}
-
-static bool go_on(uint64_t key, void *value, void *ctx)
-{
-	(void)key;
-	(void)value;
-	(void)ctx;
-	return true;
-}
-
-static void promote(struct smap *map)
-{
-	smap_range_u64(map, go_on, NULL);
 }
 
 /* --- P1, P2: a writer that is stopped anywhere holds up nobody on read --- */
