@@ -174,6 +174,12 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	return 0;
 }
 
+void report_set_findings(struct report *report, const struct finding *findings, size_t count)
+{
+	report->findings = findings;
+	report->finding_count = count;
+}
+
 void report_free(struct report *report)
 {
 	struct owned *owned = (struct owned *)report; /* its first member */
@@ -187,7 +193,7 @@ void report_free(struct report *report)
 
 const char *report_severity(enum finding_severity severity)
 {
-	static const char *const names[] = {"notice", "warning", "error"};
+	static const char *const names[] = {"off", "notice", "warning", "error"};
 
 	return NAME_OF(names, (size_t)severity);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "finding.h"
 #include "model.h"
 
 #define REPORT_SCHEMA 1 /* version of docs/json.md */
@@ -57,30 +58,6 @@ struct report_map {
 	double cost_share;
 };
 
-enum finding_severity {
-	FINDING_NOTICE,
-	FINDING_WARNING,
-	FINDING_ERROR,
-};
-
-/* One number that met a rule. */
-struct evidence {
-	const char *name;
-	double value;
-};
-
-struct finding {
-	const char *trap;
-	enum finding_severity severity;
-	int pid;
-	uint64_t addr;
-	const char *name; /* of the map: untrusted bytes */
-	uint64_t since_ns;
-	const struct evidence *evidence;
-	size_t evidence_count;
-	const char *remedy;
-};
-
 enum report_kind {
 	REPORT_WINDOW,
 	REPORT_END,
@@ -114,9 +91,11 @@ void report_meta_now(struct report_meta *ret_meta, const char *version);
 /* 0 or -ENOMEM. The model must have a complete window; meta is borrowed. */
 int report_create(struct report **ret_report, enum report_kind kind, const struct model *model,
 		  const struct report_meta *meta);
+/* Findings to go with it: borrowed. New ones in a window, all at the end. */
+void report_set_findings(struct report *report, const struct finding *findings, size_t count);
 void report_free(struct report *report);
 
-/* "notice", "warning", "error". */
+/* "off", "notice", "warning", "error". */
 const char *report_severity(enum finding_severity severity);
 /* Seconds that the report covers; never 0. */
 double report_seconds(const struct report *report);
