@@ -11,196 +11,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <jansson.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include "output.h"
-
-#define SECOND 1000000000ULL
-#define START (100 * SECOND)
-
-static const struct report_meta meta = {
-	.version = "0.1.0",
-	.kernel = "6.1.0 x86_64",
-	.hostname = "host",
-	.start_ns = START,
-	.start_unix_ns = 1700000000ULL * SECOND,
-	.interval_ms = 1000,
-	.exact = true,
-};
-
-static const struct evidence evidence[] = {{"cost_share", 0.25}, {"copied_per_key", 123456}};
-
-/* What the model will hold: a description, so that a scenario is data. */
-struct scenario {
-	const char *name; /* of its golden files */
-	unsigned targets, maps;
-	const char *map_name, *comm;
-	bool finding;
-};
-
-static const struct scenario scenarios[] = {
-	{"empty", 0, 0, "", "", false},
-	{"idle", 1, 0, "", "prog", false},
-	{"full", 3, 2, "sessions", "respd", true},
-	{"hostile", 1, 1, "\033[2J\"q\"\\<b>&'\r\n\xff\xc3\xbc\xe2\x80\xae`$(x)", "a\tb\xfe\033",
-	 true},
-};
-
-#define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
-
-static void add(struct model *model, const struct record *record)
-{
-	assert_int_equal(model_add(model, record), 0);
-}
-
-static void add_target(struct model *model, const struct scenario *scenario, unsigned target)
-{
-	struct record r = {.kind = RECORD_TARGET};
-
-	r.target.target = target;
-	r.target.pid = 4242 + target;
-	r.target.start_ns = START;
-	r.target.from_start = target == 1;
-	snprintf(r.target.comm, sizeof(r.target.comm), "%s", scenario->comm);
-	strcpy(r.target.file, "/usr/lib/libsmap.so.0");
-	add(model, &r);
-	if (target == 0)
-		return;
-	r = (struct record){.kind = RECORD_TARGET_END};
-	r.target_end.target = target;
-	r.target_end.exit_known = 1;
-	r.target_end.status = target == 1 ? 3 << 8 : 9; /* exit(3); SIGKILL */
-	add(model, &r);
-}
-
-static void fill_sample(struct record_sample *s, unsigned map, unsigned window)
-{
-	unsigned scale = (map + 1) * window;
-
-	s->ts_ns = START + window * SECOND;
-	s->alive = map != 1;
-	s->state_ok = 1;
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
-		s->counted[i] = (uint64_t)scale * 1000 * (i + 1);
-		s->total[i] = s->counted[i] + (map == 0 ? 0 : 5000000000ULL);
-	}
-	for (unsigned h = 0; h < ST_HIST_COUNT; h++)
-		for (unsigned slot = h; slot < h + 4 && map < 2; slot++) {
-			s->hist[h][slot] = (uint64_t)scale * (slot + 1);
-			s->sum[h] += (uint64_t)scale * (slot + 1) << slot;
-		}
-	s->threshold = 1000;
-	s->miss_count = 456;
-	s->read_len = 123456;
-	s->dirty_len = 1000;
-	s->has_dirty = s->amended = 1;
-	s->backlog = 12;
-	s->inserts = s->new_keys = scale * 10;
-	s->lock_wait_ns = scale * 1000000ULL;
-	s->process_cpu_ns = window * SECOND / 2;
-}
-
-static void add_maps(struct model *model, const struct scenario *scenario, unsigned window)
-{
-	for (unsigned i = 0; i < scenario->maps; i++) {
-		struct record r = {.kind = RECORD_MAP};
-		struct st_key key = {.addr = 0x7f0000001000 + i * 0x1000, .id = i + 1};
-
-		r.map.key = key;
-		r.map.created_ns = i == 0 ? START : 1;
-		snprintf(r.map.name, sizeof(r.map.name), "%s", scenario->map_name);
-		if (window == 1)
-			add(model, &r);
-		else if (i == 1)
-			continue; /* ended in the first window */
-		r = (struct record){.kind = RECORD_SAMPLE};
-		r.sample.key = key;
-		fill_sample(&r.sample, i, window);
-		add(model, &r);
-	}
-}
-
-static void add_window(struct model *model, unsigned window, bool last)
-{
-	struct record r = {.kind = RECORD_WINDOW};
-
-	r.window.start_ns = START + (window - 1) * SECOND;
-	r.window.end_ns = START + window * SECOND;
-	r.window.last = last;
-	add(model, &r);
-}
-
-static int put(const struct output *output, struct sink *sink, const struct model *model,
-	       enum report_kind kind, const struct scenario *scenario)
-{
-	const struct finding finding = {
-		.trap = "read-diffusion",
-		.severity = FINDING_WARNING,
-		.pid = 4242,
-		.addr = 0x7f0000001000,
-		.name = scenario->map_name,
-		.since_ns = START + SECOND / 2,
-		.evidence = evidence,
-		.evidence_count = 2,
-		.remedy = "probe for the key before you store it",
-	};
-	struct report *report = NULL, copy;
-	int err;
-
-	assert_int_equal(report_create(&report, kind, model, &meta), 0);
-	copy = *report;
-	copy.findings = &finding;
-	copy.finding_count = scenario->finding;
-	err = output_report(output, sink, &copy);
-	report_free(report);
-	return err;
-}
-
-static int render_to(const struct output *output, struct sink *sink,
-		     const struct scenario *scenario)
-{
-	struct model *model = NULL;
-	int err;
-
-	assert_int_equal(model_create(&model), 0);
-	for (unsigned i = 0; i < scenario->targets; i++)
-		add_target(model, scenario, i);
-	err = output_begin(output, sink, &meta);
-	for (unsigned window = 1; window <= 2 && !err; window++) {
-		struct record loss = {.kind = RECORD_LOSS};
-
-		add_maps(model, scenario, window);
-		strcpy(loss.loss.name, "ring_full");
-		strcpy(loss.loss.help, "event records dropped: ring buffer full");
-		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;
-		add(model, &loss);
-		add_window(model, window, window == 2);
-		err = put(output, sink, model, REPORT_WINDOW, scenario);
-	}
-	if (!err)
-		err = put(output, sink, model, REPORT_END, scenario);
-	if (!err)
-		err = output_end(output, sink);
-	model_free(model);
-	return err;
-}
-
-static char *render(const struct output *output, const struct scenario *scenario)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
-
-	assert_non_null(file);
-	sink_init(&sink, file);
-	assert_int_equal(render_to(output, &sink, scenario), 0);
-	assert_int_equal(sink_close(&sink), 0);
-	fclose(file);
-	return text;
-}
+#include "scenarios.h"
 
 static char *read_file(const char *path)
 {
@@ -276,8 +94,59 @@ static void test_text_says(void **state)
 	assert_non_null(strstr(full, "  ring_full 34\n      event records dropped"));
 	assert_non_null(strstr(full, "exited with status 3"));
 	assert_non_null(strstr(full, "killed by signal 9"));
+	assert_non_null(strstr(full, "respd, pid 4242, since 22:13:20, 0.5 s into the trace\n"));
+	assert_non_null(strstr(full, "  promotion_in                   infinite > 30 s\n"));
 	free(empty);
 	free(full);
+}
+
+/* What a terminal gets. */
+static char *render_to_terminal(const struct scenario *scenario)
+{
+	char *text = calloc(1, 1 << 20);
+	size_t len = 0;
+	int master, slave;
+	struct sink sink;
+	FILE *file;
+	ssize_t got;
+
+	assert_non_null(text);
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	file = fdopen(slave, "w");
+	assert_non_null(file);
+	if (fork() == 0) {
+		close(master);
+		sink_init(&sink, file);
+		_exit(render_to(&output_text, &sink, scenario) || sink_close(&sink));
+	}
+	fclose(file);
+	while ((got = read(master, text + len, (1 << 20) - 1 - len)) > 0)
+		len += (size_t)got;
+	close(master);
+	return text;
+}
+
+static void test_text_colour(void **state)
+{
+	char *plain = render(&output_text, &scenarios[2]), *text;
+
+	(void)state;
+	assert_null(strchr(plain, '\033'));
+	unsetenv("NO_COLOR");
+	text = render_to_terminal(&scenarios[2]);
+	assert_non_null(strstr(text, "\033[33mwarning: read-diffusion in sessions\033[0m\r\n"));
+	assert_non_null(strstr(text, "\033[1;31merror: write-starvation"));
+	free(text);
+	text = render_to_terminal(&scenarios[1]);
+	assert_null(strchr(text, '\033')); /* nothing found, nothing coloured */
+	free(text);
+	setenv("NO_COLOR", "1", 1);
+	text = render_to_terminal(&scenarios[2]);
+	assert_non_null(strstr(text, "warning: read-diffusion in sessions\r\n"));
+	assert_null(strchr(text, '\033'));
+	unsetenv("NO_COLOR");
+	free(text);
+	free(plain);
 }
 
 /* --- JSON ----------------------------------------------------------------- */
@@ -320,8 +189,15 @@ static void test_json_values(void **state)
 	char *text = render(&output_json, &scenarios[2]);
 	json_t *end = line_of(text, "end"), *window = line_of(text, "window");
 	json_t *map = json_array_get(json_object_get(end, "maps"), 0);
+	json_t *finding = line_of(text, "finding");
+	json_t *limits = json_object_get(finding, "limits");
 
 	(void)state;
+	assert_string_equal(json_string_value(json_object_get(limits, "copied_per_new")), ">= 8");
+	assert_null(json_object_get(limits, "miss_ratio"));
+	assert_true(json_is_null(
+		json_object_get(json_object_get(finding, "evidence"), "promotion_in")));
+	json_decref(finding);
 	assert_int_equal(json_array_size(json_object_get(end, "maps")), 2);
 	assert_string_equal(json_string_value(json_object_get(map, "addr")), "0x7f0000001000");
 	assert_int_equal(number(map, "pid", NULL, NULL), 4242);
@@ -353,7 +229,7 @@ static void test_json_hostile(void **state)
 	free(text);
 }
 
-/* Adds each key below value to keys; evidence and losses have names of their own. */
+/* Adds each key below value to keys; evidence, limits and losses have names of their own. */
 static void collect(json_t *keys, json_t *value)
 {
 	const char *key;
@@ -363,7 +239,8 @@ static void collect(json_t *keys, json_t *value)
 	json_object_foreach(value, key, member)
 	{
 		json_object_set_new(keys, key, json_true());
-		if (strcmp(key, "evidence") != 0 && strcmp(key, "losses") != 0)
+		if (strcmp(key, "evidence") != 0 && strcmp(key, "limits") != 0 &&
+		    strcmp(key, "losses") != 0)
 			collect(keys, member);
 	}
 	json_array_foreach(value, i, member) collect(keys, member);
@@ -464,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_text_says),    cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_json_hostile), cmocka_unit_test(test_json_documented),
 		cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_sink_open),
+		cmocka_unit_test(test_text_colour),
 	};
 
 	setenv("TZ", "UTC", 1);

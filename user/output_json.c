@@ -14,10 +14,9 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <sys/wait.h>
-#include <time.h>
+#include "finding_text.h"
+#include "json_sink.h"
 #include "names.h"
-
-#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(12))
 
 static const char *const counter_names[ST_COUNTER_COUNT] = {
 #define COUNTER_NAME(name) #name,
@@ -55,18 +54,9 @@ static void set_addr(json_t *object, const char *key, uint64_t addr)
 	json_object_set_new(object, key, json_string(text));
 }
 
-/* RFC 3339 in UTC with milliseconds. */
 static void set_time(json_t *object, const char *key, uint64_t unix_ns)
 {
-	time_t seconds = (time_t)(unix_ns / 1000000000ULL);
-	char text[64], date[32];
-	struct tm tm;
-
-	gmtime_r(&seconds, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof(text), "%s.%03uZ", date,
-		 (unsigned)(unix_ns % 1000000000ULL / 1000000ULL));
-	json_object_set_new(object, key, json_string(text));
+	json_object_set_new(object, key, json_time(unix_ns));
 }
 
 static void set_counters(json_t *object, const uint64_t count[ST_COUNTER_COUNT])
@@ -178,9 +168,26 @@ static json_t *losses_json(const struct report *report)
 	return object;
 }
 
+/* The numbers by name, and what those that met a condition were compared with. */
+static void set_evidence(json_t *object, const struct finding *finding)
+{
+	json_t *evidence = json_object(), *limits = json_object();
+
+	for (size_t i = 0; i < finding->evidence_count; i++) {
+		const struct evidence *number = &finding->evidence[i];
+		char limit[64];
+
+		json_object_set_new(evidence, number->name, json_number(number->value));
+		if (finding_limit(limit, sizeof(limit), number) > 0)
+			json_object_set_new(limits, number->name, json_string(limit));
+	}
+	json_object_set_new(object, "evidence", evidence);
+	json_object_set_new(object, "limits", limits);
+}
+
 static json_t *finding_json(const struct report *report, const struct finding *finding)
 {
-	json_t *object = json_object(), *evidence = json_object();
+	json_t *object = json_object();
 
 	json_object_set_new(object, "type", json_string("finding"));
 	set_text(object, "trap", finding->trap);
@@ -188,34 +195,26 @@ static json_t *finding_json(const struct report *report, const struct finding *f
 	set_u64(object, "pid", (uint64_t)finding->pid);
 	set_addr(object, "addr", finding->addr);
 	set_text(object, "name", finding->name);
+	set_u64(object, "id", finding->id);
+	set_text(object, "comm", finding->comm ? finding->comm : "");
+	set_text(object, "shape", finding->shape ? finding->shape : "");
 	set_time(object, "since", report_unix_ns(report->meta, finding->since_ns));
-	for (size_t i = 0; i < finding->evidence_count; i++)
-		json_object_set_new(evidence, finding->evidence[i].name,
-				    json_real(finding->evidence[i].value));
-	json_object_set_new(object, "evidence", evidence);
+	set_time(object, "found", report_unix_ns(report->meta, finding->found_ns));
+	if (finding->until_ns > 0)
+		set_time(object, "until", report_unix_ns(report->meta, finding->until_ns));
+	json_object_set_new(object, "cost_share", json_number(finding->cost_share));
+	set_evidence(object, finding);
 	set_text(object, "remedy", finding->remedy);
+	set_text(object, "link", finding->link ? finding->link : "");
 	return object;
 }
 
 /* --- lines ---------------------------------------------------------------- */
 
-static int dump_chunk(const char *data, size_t len, void *sink)
-{
-	sink_write(sink, data, len);
-	return ((struct sink *)sink)->err ? -1 : 0;
-}
-
 /* Writes and frees; embed leaves out the outer braces. */
 static int dump(struct sink *sink, json_t *value, bool embed)
 {
-	int err = 0;
-
-	if (!value)
-		return -ENOMEM;
-	if (json_dump_callback(value, dump_chunk, sink, DUMP_FLAGS | (embed ? JSON_EMBED : 0)) < 0)
-		err = sink->err ? sink->err : -EIO;
-	json_decref(value);
-	return err;
+	return json_put(sink, value, JSON_COMPACT | (embed ? JSON_EMBED : 0));
 }
 
 static int put_line(struct sink *sink, json_t *value)

@@ -5,7 +5,8 @@
  * Model: a window is a line with the time, a table of the busiest maps and the
  * window's histograms: those of the busiest map, and those of all others added
  * up. The end gives exact totals: a block for each of the busiest maps, a line for
- * each of the rest, histograms likewise, and always what was lost.
+ * each of the rest, histograms likewise, and always what was lost. Each finding is
+ * a block that begins with its verdict, in colour where a person reads along.
  * Tables shorten numbers (12.3k); blocks and histograms never do.
  */
 #include "output.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "finding_text.h"
 #include "names.h"
 
 #define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
@@ -163,20 +165,99 @@ static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t c
 
 /* --- findings and losses -------------------------------------------------- */
 
+/* Colours of a verdict, by severity. */
+static const char *const colours[] = {
+	[FINDING_OFF] = "",
+	[FINDING_NOTICE] = "\033[36m",
+	[FINDING_WARNING] = "\033[33m",
+	[FINDING_ERROR] = "\033[1;31m",
+};
+
+/* https://no-color.org: the variable counts unless it is empty. */
+static bool in_colour(const struct sink *sink)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return sink_is_terminal(sink) && !(no_color && no_color[0]);
+}
+
+/* Words of a safe text, four columns in, broken between words at column 80. */
+static void put_wrapped(struct sink *sink, const char *safe)
+{
+	size_t column = 0;
+
+	while (*safe) {
+		char word[FINDING_LINE_MAX];
+		size_t len = strcspn(safe, " "), width;
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, safe);
+		width = name_width(word);
+		if (column > 0 && column + 1 + width > 80) {
+			sink_puts(sink, "\n");
+			column = 0;
+		}
+		sink_puts(sink, column > 0 ? " " : "    ");
+		sink_puts(sink, word);
+		column += width + (column > 0 ? 1 : 4);
+		safe += len + strspn(safe + len, " ");
+	}
+	if (column > 0)
+		sink_puts(sink, "\n");
+}
+
+static void put_sentence(struct sink *sink, const char *text)
+{
+	char safe[4 * FINDING_LINE_MAX];
+
+	name_escape(safe, sizeof(safe), text ? text : "");
+	put_wrapped(sink, safe);
+}
+
+static void put_when(struct sink *sink, const struct report *report, const struct finding *finding)
+{
+	char comm[64], since[128], text[FINDING_LINE_MAX];
+
+	name_fit(comm, sizeof(comm), finding->comm ? finding->comm : "", 16);
+	finding_since(since, sizeof(since), finding, report->meta);
+	snprintf(text, sizeof(text), "%s%spid %d, %s", comm, comm[0] ? ", " : "", finding->pid,
+		 since);
+	put_wrapped(sink, text);
+}
+
+static void put_evidence(struct sink *sink, const struct evidence *evidence)
+{
+	const char *unit = evidence->unit ? evidence->unit : "";
+	char value[32], limit[48];
+
+	finding_number(value, sizeof(value), evidence->value);
+	finding_limit(limit, sizeof(limit), evidence);
+	sink_printf(sink, "      %-26s %12s%s%s%s%s\n", evidence->name, value, limit[0] ? " " : "",
+		    limit, unit[0] ? " " : "", unit);
+}
+
+/* A verdict: its line, when, by which numbers, what it costs, what to do. */
+static void put_finding(struct sink *sink, const struct report *report,
+			const struct finding *finding, bool colour)
+{
+	sink_printf(sink, "\n%s%s: %s in ", colour ? colours[finding->severity] : "",
+		    report_severity(finding->severity), finding->trap);
+	put_name(sink, finding->name, 50);
+	sink_printf(sink, "%s\n", colour ? "\033[0m" : "");
+	put_when(sink, report, finding);
+	put_sentence(sink, finding->shape);
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		put_evidence(sink, &finding->evidence[i]);
+	sink_printf(sink, "      %-26s %12.1f %%\n", "cost share", 100 * finding->cost_share);
+	put_sentence(sink, finding->remedy);
+	put_sentence(sink, finding->link);
+}
+
 static void put_findings(struct sink *sink, const struct report *report)
 {
-	for (size_t i = 0; i < report->finding_count; i++) {
-		const struct finding *finding = &report->findings[i];
+	bool colour = in_colour(sink);
 
-		sink_printf(sink, "\n%s: %s in ", report_severity(finding->severity),
-			    finding->trap);
-		put_name(sink, finding->name, 40);
-		sink_printf(sink, " (pid %d)\n", finding->pid);
-		for (size_t k = 0; k < finding->evidence_count; k++)
-			sink_printf(sink, "    %s %s\n", finding->evidence[k].name,
-				    shorten(finding->evidence[k].value).text);
-		sink_printf(sink, "    %s\n", finding->remedy);
-	}
+	for (size_t i = 0; i < report->finding_count; i++)
+		put_finding(sink, report, &report->findings[i], colour);
 }
 
 static void put_losses(struct sink *sink, const struct report *report)

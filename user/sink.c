@@ -79,6 +79,11 @@ void sink_fill(struct sink *sink, char c, size_t count)
 		sink_write(sink, &c, 1);
 }
 
+bool sink_is_terminal(const struct sink *sink)
+{
+	return sink->file && isatty(fileno(sink->file)) == 1;
+}
+
 int sink_flush(struct sink *sink)
 {
 	errno = 0;

@@ -28,6 +28,9 @@ void sink_printf(struct sink *sink, const char *fmt, ...) __attribute__((format(
 /* `count` times `c`. */
 void sink_fill(struct sink *sink, char c, size_t count);
 
+/* Whether a person reads along. */
+bool sink_is_terminal(const struct sink *sink);
+
 /* Both return the first error of the sink's life, or 0. */
 int sink_flush(struct sink *sink);
 int sink_close(struct sink *sink);

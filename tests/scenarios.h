@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenarios.h - reports to render, for the tests of outputs: each scenario is data, becomes
+ * a model, and that the windows and the end of a trace.
+ */
+#ifndef SCENARIOS_H
+#define SCENARIOS_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "output.h"
+
+#define SECOND 1000000000ULL
+#define START (100 * SECOND)
+
+static const struct report_meta meta = {
+	.version = "0.1.0",
+	.kernel = "6.1.0 x86_64",
+	.hostname = "host",
+	.start_ns = START,
+	.start_unix_ns = 1700000000ULL * SECOND,
+	.interval_ms = 1000,
+	.exact = true,
+};
+
+static const struct evidence evidence[] = {
+	{.name = "promotions", .value = 90, .limit = 3, .relation = ">=", .unit = "per window"},
+	{.name = "copied_per_new",
+	 .value = 123456,
+	 .limit = 8,
+	 .relation = ">=",
+	 .unit = "entries"},
+	{.name = "cost_share", .value = 0.25, .limit = 0.01, .relation = ">=", .unit = ""},
+	{.name = "miss_ratio", .value = 1.0 / 3, .unit = ""},
+	{.name = "promotion_in", .value = INFINITY, .limit = 30, .relation = ">", .unit = "s"},
+};
+
+/* What the model will hold: a description, so that a scenario is data. */
+struct scenario {
+	const char *name; /* of its golden files */
+	unsigned targets, maps;
+	const char *map_name, *comm;
+	bool finding;
+};
+
+static const struct scenario scenarios[] = {
+	{"empty", 0, 0, "", "", false},
+	{"idle", 1, 0, "", "prog", false},
+	{"full", 3, 2, "sessions", "respd", true},
+	{"hostile", 1, 1, "\033[2J\"q\"\\<b>&'\r\n\xff\xc3\xbc\xe2\x80\xae`$(x)", "a\tb\xfe\033",
+	 true},
+};
+
+#define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+
+static void add(struct model *model, const struct record *record)
+{
+	assert_int_equal(model_add(model, record), 0);
+}
+
+static void add_target(struct model *model, const struct scenario *scenario, unsigned target)
+{
+	struct record r = {.kind = RECORD_TARGET};
+
+	r.target.target = target;
+	r.target.pid = 4242 + target;
+	r.target.start_ns = START;
+	r.target.from_start = target == 1;
+	snprintf(r.target.comm, sizeof(r.target.comm), "%s", scenario->comm);
+	strcpy(r.target.file, "/usr/lib/libsmap.so.0");
+	add(model, &r);
+	if (target == 0)
+		return;
+	r = (struct record){.kind = RECORD_TARGET_END};
+	r.target_end.target = target;
+	r.target_end.exit_known = 1;
+	r.target_end.status = target == 1 ? 3 << 8 : 9; /* exit(3); SIGKILL */
+	add(model, &r);
+}
+
+static void fill_sample(struct record_sample *s, unsigned map, unsigned window)
+{
+	unsigned scale = (map + 1) * window;
+
+	s->ts_ns = START + window * SECOND;
+	s->alive = map != 1;
+	s->state_ok = 1;
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
+		s->counted[i] = (uint64_t)scale * 1000 * (i + 1);
+		s->total[i] = s->counted[i] + (map == 0 ? 0 : 5000000000ULL);
+	}
+	for (unsigned h = 0; h < ST_HIST_COUNT; h++)
+		for (unsigned slot = h; slot < h + 4 && map < 2; slot++) {
+			s->hist[h][slot] = (uint64_t)scale * (slot + 1);
+			s->sum[h] += (uint64_t)scale * (slot + 1) << slot;
+		}
+	s->threshold = 1000;
+	s->miss_count = 456;
+	s->read_len = 123456;
+	s->dirty_len = 1000;
+	s->has_dirty = s->amended = 1;
+	s->backlog = 12;
+	s->inserts = s->new_keys = scale * 10;
+	s->lock_wait_ns = scale * 1000000ULL;
+	s->process_cpu_ns = window * SECOND / 2;
+}
+
+static void add_maps(struct model *model, const struct scenario *scenario, unsigned window)
+{
+	for (unsigned i = 0; i < scenario->maps; i++) {
+		struct record r = {.kind = RECORD_MAP};
+		struct st_key key = {.addr = 0x7f0000001000 + i * 0x1000, .id = i + 1};
+
+		r.map.key = key;
+		r.map.created_ns = i == 0 ? START : 1;
+		snprintf(r.map.name, sizeof(r.map.name), "%s", scenario->map_name);
+		if (window == 1)
+			add(model, &r);
+		else if (i == 1)
+			continue; /* ended in the first window */
+		r = (struct record){.kind = RECORD_SAMPLE};
+		r.sample.key = key;
+		fill_sample(&r.sample, i, window);
+		add(model, &r);
+	}
+}
+
+static void add_window(struct model *model, unsigned window, bool last)
+{
+	struct record r = {.kind = RECORD_WINDOW};
+
+	r.window.start_ns = START + (window - 1) * SECOND;
+	r.window.end_ns = START + window * SECOND;
+	r.window.last = last;
+	add(model, &r);
+}
+
+/* One of each severity; the error has ended, the notice is of a budget and has no words. */
+static size_t make_findings(struct finding findings[3], const struct scenario *scenario)
+{
+	findings[0] = (struct finding){
+		.trap = "read-diffusion",
+		.shape = "misses wait for the mutex more than anything is copied",
+		.severity = FINDING_WARNING,
+		.pid = 4242,
+		.addr = 0x7f0000001000,
+		.id = 1,
+		.name = scenario->map_name,
+		.comm = scenario->comm,
+		.since_ns = START + SECOND / 2,
+		.found_ns = START + SECOND,
+		.cost_share = 0.25,
+		.evidence = evidence,
+		.evidence_count = sizeof(evidence) / sizeof(evidence[0]),
+		.remedy = "probe for the key before you store it, or give the map an initial_dirty "
+			  "of 2048 & <more>: 50% fewer promotions",
+		.link = "docs/traps.md#read-diffusion",
+	};
+	findings[1] = findings[0];
+	findings[1].trap = "write-starvation";
+	findings[1].severity = FINDING_ERROR;
+	findings[1].until_ns = START + 2 * SECOND;
+	findings[2] = (struct finding){
+		.trap = "misses",
+		.severity = FINDING_NOTICE,
+		.pid = 4242,
+		.addr = 0x7f0000001000,
+		.id = 1,
+		.name = scenario->map_name,
+		.since_ns = START - SECOND,
+		.remedy = "",
+	};
+	return scenario->finding ? 3 : 0;
+}
+
+static int put(const struct output *output, struct sink *sink, const struct model *model,
+	       enum report_kind kind, const struct scenario *scenario)
+{
+	struct report *report = NULL, copy;
+	struct finding findings[3];
+	int err;
+
+	assert_int_equal(report_create(&report, kind, model, &meta), 0);
+	copy = *report;
+	copy.findings = findings;
+	copy.finding_count = make_findings(findings, scenario);
+	err = output_report(output, sink, &copy);
+	report_free(report);
+	return err;
+}
+
+static int render_to(const struct output *output, struct sink *sink,
+		     const struct scenario *scenario)
+{
+	struct model *model = NULL;
+	int err;
+
+	assert_int_equal(model_create(&model), 0);
+	for (unsigned i = 0; i < scenario->targets; i++)
+		add_target(model, scenario, i);
+	err = output_begin(output, sink, &meta);
+	for (unsigned window = 1; window <= 2 && !err; window++) {
+		struct record loss = {.kind = RECORD_LOSS};
+
+		add_maps(model, scenario, window);
+		strcpy(loss.loss.name, "ring_full");
+		strcpy(loss.loss.help, "event records dropped: ring buffer full");
+		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;
+		add(model, &loss);
+		add_window(model, window, window == 2);
+		err = put(output, sink, model, REPORT_WINDOW, scenario);
+	}
+	if (!err)
+		err = put(output, sink, model, REPORT_END, scenario);
+	if (!err)
+		err = output_end(output, sink);
+	model_free(model);
+	return err;
+}
+
+static char *render(const struct output *output, const struct scenario *scenario)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&text, &len);
+	struct sink sink;
+
+	assert_non_null(file);
+	sink_init(&sink, file);
+	assert_int_equal(render_to(output, &sink, scenario), 0);
+	assert_int_equal(sink_close(&sink), 0);
+	fclose(file);
+	return text;
+}
+
+#endif
