@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* The verdict of a check, and its exit status. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include "gate.h"
+#include "options.h"
+
+/* As wait(2) encodes them on Linux. */
+#define EXITED(status) ((status) << 8)
+#define KILLED(signal) (signal)
+
+static struct report_map map;
+static struct finding finding;
+
+static struct report a_report(void)
+{
+	map = (struct report_map){.window = {.count = {[ST_COUNTER_misses] = 10}}};
+	finding = (struct finding){.trap = "read-diffusion", .severity = FINDING_WARNING};
+	return (struct report){.kind = REPORT_END, .maps = &map, .map_count = 1};
+}
+
+static void test_clean(void **state)
+{
+	struct report report = a_report();
+	struct gate gate = gate_judge(&report, FINDING_WARNING, 10);
+
+	(void)state;
+	assert_int_equal(gate.verdict, GATE_CLEAN);
+	assert_int_equal(gate_exit_status(&gate, 0), EXIT_CLEAN);
+}
+
+static void test_a_trap_beats_losses(void **state)
+{
+	struct report report = a_report();
+	struct gate gate;
+
+	(void)state;
+	report.findings = &finding;
+	report.finding_count = 1;
+	report.lost = 5;
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_TRAP);
+	assert_non_null(strstr(gate.reason, "read-diffusion"));
+	assert_int_equal(gate_exit_status(&gate, 0), EXIT_TRAP);
+	/* Not bad enough: then the loss is what counts. */
+	gate = gate_judge(&report, FINDING_ERROR, 0);
+	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
+}
+
+static void test_a_notice_fails_only_when_asked_for(void **state)
+{
+	struct report report = a_report();
+
+	(void)state;
+	finding.severity = FINDING_NOTICE;
+	report.findings = &finding;
+	report.finding_count = 1;
+	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_CLEAN);
+	assert_int_equal(gate_judge(&report, FINDING_NOTICE, 0).verdict, GATE_TRAP);
+}
+
+static void test_inconclusive(void **state)
+{
+	struct report report = a_report();
+	struct gate gate;
+
+	(void)state;
+	gate = gate_judge(&report, FINDING_WARNING, 11);
+	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
+	assert_int_equal(gate_exit_status(&gate, 0), EXIT_INCONCLUSIVE);
+	report.lost = 1;
+	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_INCONCLUSIVE);
+	report.lost = 0;
+	report.map_count = 0;
+	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_INCONCLUSIVE);
+}
+
+static void test_the_commands_own_failure_goes_through(void **state)
+{
+	const struct gate trap = {.verdict = GATE_TRAP};
+
+	(void)state;
+	assert_int_equal(gate_exit_status(&trap, EXITED(3)), 3);
+	assert_int_equal(gate_exit_status(&trap, KILLED(9)), 137);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_a_trap_beats_losses),
+		cmocka_unit_test(test_a_notice_fails_only_when_asked_for),
+		cmocka_unit_test(test_inconclusive),
+		cmocka_unit_test(test_the_commands_own_failure_goes_through),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* gate.c - see gate.h. */
+#include "gate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include "options.h"
+
+static uint64_t events_of(const struct report *report)
+{
+	uint64_t events = 0;
+
+	for (size_t i = 0; i < report->map_count; i++) {
+		const struct model_window *whole = &report->maps[i].window;
+
+		events += whole->count[ST_COUNTER_misses] + whole->count[ST_COUNTER_promotions] +
+			  whole->count[ST_COUNTER_rebuilds] + model_writes(whole);
+	}
+	return events;
+}
+
+static struct gate trap_found(const struct report *report, enum finding_severity fail_on)
+{
+	struct gate gate = {.verdict = GATE_CLEAN};
+	size_t bad = 0, first = 0;
+
+	for (size_t i = 0; i < report->finding_count; i++)
+		if (report->findings[i].severity >= fail_on && bad++ == 0)
+			first = i;
+	if (!bad)
+		return gate;
+	gate.verdict = GATE_TRAP;
+	snprintf(gate.reason, sizeof(gate.reason),
+		 "%zu finding%s of severity %s or worse, first: %s", bad, bad == 1 ? "" : "s",
+		 report_severity(fail_on), report->findings[first].trap);
+	return gate;
+}
+
+struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
+		       uint64_t min_events)
+{
+	struct gate gate = trap_found(report, fail_on);
+	uint64_t events = events_of(report);
+
+	if (gate.verdict == GATE_TRAP)
+		return gate;
+	gate.verdict = GATE_INCONCLUSIVE;
+	if (report->map_count == 0)
+		snprintf(gate.reason, sizeof(gate.reason), "no map of libsmap was seen");
+	else if (report->lost > 0)
+		snprintf(gate.reason, sizeof(gate.reason), "%" PRIu64 " events were lost",
+			 report->lost);
+	else if (events < min_events)
+		snprintf(gate.reason, sizeof(gate.reason),
+			 "%" PRIu64 " events are fewer than --min-events %" PRIu64, events,
+			 min_events);
+	else {
+		gate.verdict = GATE_CLEAN;
+		snprintf(gate.reason, sizeof(gate.reason),
+			 "%zu map%s, %" PRIu64 " events, nothing found, nothing lost",
+			 report->map_count, report->map_count == 1 ? "" : "s", events);
+	}
+	return gate;
+}
+
+int gate_exit_status(const struct gate *gate, int wait_status)
+{
+	static const int statuses[] = {
+		[GATE_CLEAN] = EXIT_CLEAN,
+		[GATE_TRAP] = EXIT_TRAP,
+		[GATE_INCONCLUSIVE] = EXIT_INCONCLUSIVE,
+	};
+
+	if (WIFSIGNALED(wait_status))
+		return 128 + WTERMSIG(wait_status);
+	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0)
+		return WEXITSTATUS(wait_status);
+	return statuses[gate->verdict];
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.h - the verdict of a check: clean, trap found, or inconclusive. Pure.
+ *
+ * A finding that fails the check is a trap, whatever else was lost: nothing that was
+ * not seen could take it back. Without one, the check is clean only if it can be
+ * known: a map was seen, enough happened, nothing was lost.
+ */
+#ifndef GATE_H
+#define GATE_H
+
+#include <stdint.h>
+#include "report.h"
+
+enum gate_verdict {
+	GATE_CLEAN,
+	GATE_TRAP,
+	GATE_INCONCLUSIVE,
+};
+
+struct gate {
+	enum gate_verdict verdict;
+	char reason[160]; /* one line, for people */
+};
+
+/* report: of the end, with all findings. min_events: misses + promotions + rebuilds + writes. */
+struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
+		       uint64_t min_events);
+
+/*
+ * The exit status: the command's own if it failed (128 + N: killed by signal N), else that of
+ * the verdict. wait_status: of wait(2), or 0.
+ */
+int gate_exit_status(const struct gate *gate, int wait_status);
+
+#endif

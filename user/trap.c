@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap.c - see trap.h. Model: per map one `watch`, which has what all detectors
+ * remember (trap_past) and per trap a row of bits, one per window, newest first:
+ * did the condition hold? A finding is raised when `raise` of the last `of` bits
+ * are set, and ends when the last `clear` are not.
+ *
+ * Watches and model maps are both in order of appearance, so that one walk over
+ * both brings new maps in and lets forgotten ones go.
+ *
+ * Not judged, and no bit: the first window of a map that was there before us, one in which the state page could not be read, and one of
+ * less than half the nominal length (the last one often is): its figures are of a moment. A window longer than nominal (we got no CPU) is judged by its rates.
+ */
+#include "trap.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PERIODIC_MAX_NS 10000000000ULL /* "every few seconds" */
+#define TRAP_COUNT (sizeof(trap_table) / sizeof(trap_table[0]) - 1)
+#define NO_FINDING SIZE_MAX
+
+const struct trap *const trap_table[] = {
+#define TRAP_ENTRY(name) &trap_##name,
+	TRAPS(TRAP_ENTRY)
+#undef TRAP_ENTRY
+		NULL,
+};
+
+/* The strings and numbers of a finding, which points here. */
+struct found {
+	struct evidence evidence[TRAP_EVIDENCE_MAX];
+	char remedy[TRAP_REMEDY_MAX];
+	char name[SMAP_NAME_LEN];
+	char comm[16];
+};
+
+struct row {
+	uint64_t bits;
+	unsigned kind;
+	uint64_t since_ns; /* of the present run of windows */
+	size_t finding;	   /* index of the one that holds, or NO_FINDING */
+};
+
+struct watch {
+	unsigned order; /* of the model map */
+	struct trap_past past;
+	struct row row[TRAP_COUNT];
+};
+
+struct traps {
+	const struct policy *policy;
+	unsigned interval_ms;
+	bool on[TRAP_COUNT];
+	struct watch *watch;
+	size_t watch_count;
+	struct finding *finding;
+	struct found **found;
+	size_t finding_count, first_new, room;
+	uint64_t cut;
+};
+
+const struct trap *trap_find(const char *name)
+{
+	for (size_t i = 0; trap_table[i]; i++)
+		if (strcmp(trap_table[i]->name, name) == 0)
+			return trap_table[i];
+	return NULL;
+}
+
+/* --- for detectors -------------------------------------------------------- */
+
+void verdict_add(struct verdict *verdict, const char *name, double value, const char *relation,
+		 double limit, const char *unit)
+{
+	if (verdict->evidence_count == TRAP_EVIDENCE_MAX)
+		return;
+	verdict->evidence[verdict->evidence_count++] = (struct evidence){
+		.name = name, .value = value, .relation = relation, .limit = limit, .unit = unit};
+}
+
+void verdict_remedy(struct verdict *verdict, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(verdict->remedy, sizeof(verdict->remedy), fmt, args);
+	va_end(args);
+}
+
+static double per_second(uint64_t count, uint64_t ns)
+{
+	return ns ? (double)count * 1e9 / (double)ns : 0;
+}
+
+double trap_miss_rate(const struct trap_view *view)
+{
+	const struct trap_past *past = view->past;
+	double now = per_second(past->misses[0], past->ns[0]), recent;
+	uint64_t misses = 0, ns = 0;
+
+	for (size_t i = 0; i < TRAP_RECENT; i++) {
+		misses += past->misses[i];
+		ns += past->ns[i];
+	}
+	recent = per_second(misses, ns);
+	return now > recent ? now : recent;
+}
+
+bool trap_promotes_periodically(const struct trap_view *view)
+{
+	const struct trap_past *past = view->past;
+	uint64_t now = view->model->window.end_ns;
+
+	return past->promote_every_ns && past->promote_every_ns <= PERIODIC_MAX_NS &&
+	       now - past->promoted_ns < 2 * past->promote_every_ns;
+}
+
+uint64_t trap_hold_ns(const struct model_map *map)
+{
+	return map->hists ? map->hists->window[ST_HIST_miss_hold].sum : 0;
+}
+
+double trap_cost_share(const struct model_map *map)
+{
+	return model_cost_share(&map->window, trap_hold_ns(map));
+}
+
+/* --- the past ------------------------------------------------------------- */
+
+static void note_stalls(struct trap_past *past, const struct trap_view *view)
+{
+	for (size_t i = 0; i < model_event_count(view->model); i++) {
+		const struct st_event *event = model_event(view->model, i);
+
+		if (event->kind != SMAP_PROBE_stall || event->target != view->map->info.key.target)
+			continue;
+		past->stall_ns = event->ts_ns;
+		past->stall_thread = event->args[0];
+		past->stall_age_ns = event->args[1];
+	}
+}
+
+/*
+ * Deleted entries that came to stay in a window without promotion and rebuild: what the
+ * lists gained beyond what lives. Threads run on while we read, so that a difference that
+ * is small beside the number of deletes is noise.
+ */
+static uint64_t newly_retained(const struct trap_past *past, const struct model_map *map)
+{
+	const struct model_window *w = &map->window;
+	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
+	double retained = gained - (double)w->rate.inserts + (double)w->rate.deletes;
+
+	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds])
+		return 0;
+	return retained > 0 && retained * 20 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
+}
+
+static void before_window(struct trap_past *past, const struct trap_view *view)
+{
+	const struct model_map *map = view->map;
+	uint64_t retained = newly_retained(past, map);
+
+	memmove(&past->misses[1], &past->misses[0], sizeof(past->misses) - sizeof(uint64_t));
+	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
+	past->misses[0] = map->window.count[ST_COUNTER_misses];
+	past->ns[0] = map->window.ns;
+	past->retained = retained ? past->retained + retained : 0;
+	note_stalls(past, view);
+}
+
+static void after_window(struct trap_past *past, const struct trap_view *view)
+{
+	const struct model_map *map = view->map;
+	uint64_t promotions = map->window.count[ST_COUNTER_promotions];
+	uint64_t now = view->model->window.end_ns;
+
+	if (promotions) {
+		if (promotions > 1)
+			past->promote_every_ns = map->window.ns / promotions;
+		else
+			past->promote_every_ns = past->promoted_ns ? now - past->promoted_ns : 0;
+		past->promoted_ns = now;
+	}
+	past->backlog = map->now.backlog;
+	past->dirty_len = map->now.dirty_len;
+	past->load = map->now.dirty_len
+			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
+			     : 0;
+	past->windows++;
+}
+
+/* --- findings ------------------------------------------------------------- */
+
+/* Room for one more. */
+static int grow_findings(struct traps *traps)
+{
+	size_t room = traps->room ? 2 * traps->room : 8;
+	struct finding *finding;
+	struct found **found;
+
+	if (traps->finding_count < traps->room)
+		return 0;
+	finding = realloc(traps->finding, room * sizeof(*finding));
+	if (finding)
+		traps->finding = finding;
+	found = realloc(traps->found, room * sizeof(struct found *));
+	if (found)
+		traps->found = found;
+	if (!finding || !found)
+		return -ENOMEM;
+	traps->room = room;
+	return 0;
+}
+
+/* The finding as this window sees it; who it is about does not change. */
+static void fill_finding(struct finding *finding, struct found *found, const struct trap_view *view,
+			 const struct verdict *verdict)
+{
+	memcpy(found->evidence, verdict->evidence, sizeof(found->evidence));
+	memcpy(found->remedy, verdict->remedy, sizeof(found->remedy));
+	finding->severity = verdict->severity;
+	finding->shape = verdict->shape;
+	finding->cost_share = trap_cost_share(view->map);
+	finding->evidence = found->evidence;
+	finding->evidence_count = verdict->evidence_count;
+	finding->remedy = found->remedy;
+}
+
+static int raise_finding(struct traps *traps, struct row *row, const struct trap *trap,
+			 const struct trap_view *view, const struct verdict *verdict)
+{
+	const struct record_target *target =
+		&model_target(view->model, view->map->info.key.target)->info;
+	struct finding *finding;
+	struct found *found;
+
+	if (traps->finding_count == TRAPS_FINDINGS_MAX) {
+		traps->cut++;
+		return 0;
+	}
+	found = calloc(1, sizeof(*found));
+	if (!found || grow_findings(traps)) {
+		free(found);
+		return -ENOMEM;
+	}
+	memcpy(found->name, view->map->info.name, sizeof(found->name));
+	memcpy(found->comm, target->comm, sizeof(found->comm));
+	row->finding = traps->finding_count++;
+	traps->found[row->finding] = found;
+	finding = &traps->finding[row->finding];
+	*finding = (struct finding){
+		.trap = trap->name,
+		.pid = (int)target->pid,
+		.addr = view->map->info.key.addr,
+		.id = view->map->info.key.id,
+		.name = found->name,
+		.comm = found->comm,
+		.since_ns = row->since_ns,
+		.found_ns = view->model->window.end_ns,
+		.link = trap->link,
+	};
+	fill_finding(finding, found, view, verdict);
+	return 0;
+}
+
+static unsigned count_bits(uint64_t bits, unsigned of)
+{
+	return (unsigned)__builtin_popcountll(of < 64 ? bits & ((1ULL << of) - 1) : bits);
+}
+
+/* Evidence is kept of the window that weighs most: a later, worse one replaces it. */
+static void update_finding(struct traps *traps, const struct row *row, const struct trap_view *view,
+			   const struct verdict *verdict)
+{
+	struct finding *finding = &traps->finding[row->finding];
+
+	if (verdict->severity > finding->severity)
+		fill_finding(finding, traps->found[row->finding], view, verdict);
+}
+
+/* A finding holds already: is there more to say, or is it over? */
+static void follow_finding(struct traps *traps, struct row *row, const struct trap_view *view,
+			   const struct verdict *verdict)
+{
+	if (verdict->holds)
+		update_finding(traps, row, view, verdict);
+	if (count_bits(row->bits, verdict->clear))
+		return;
+	traps->finding[row->finding].until_ns = view->model->window.end_ns;
+	row->finding = NO_FINDING;
+}
+
+static void note_verdict(struct row *row, const struct trap_view *view,
+			 const struct verdict *verdict)
+{
+	if (verdict->holds && verdict->kind != row->kind && row->finding == NO_FINDING) {
+		row->bits = 0;
+		row->kind = verdict->kind;
+	}
+	if (verdict->holds && !count_bits(row->bits, verdict->of))
+		row->since_ns =
+			verdict->since_ns ? verdict->since_ns : view->model->window.start_ns;
+	row->bits = row->bits << 1 | verdict->holds;
+}
+
+static int judge(struct traps *traps, const struct trap *trap, struct row *row,
+		 const struct trap_view *view)
+{
+	enum finding_severity most = *(const enum finding_severity *)((const char *)view->limits +
+								      trap->severity_offset);
+	struct verdict verdict = {0};
+
+	if (most == FINDING_OFF)
+		return 0;
+	trap->judge(view, &verdict);
+	if (verdict.severity > most)
+		verdict.severity = most;
+	note_verdict(row, view, &verdict);
+	if (row->finding != NO_FINDING)
+		follow_finding(traps, row, view, &verdict);
+	else if (verdict.holds && count_bits(row->bits, verdict.of) >= verdict.raise)
+		return raise_finding(traps, row, trap, view, &verdict);
+	return 0;
+}
+
+/* --- windows -------------------------------------------------------------- */
+
+/* Of a map that was there before us the first window has no rates: they are differences. */
+static bool rates_known(const struct watch *watch, const struct model *model,
+			const struct model_map *map)
+{
+	const struct record_target *target = &model_target(model, map->info.key.target)->info;
+
+	return watch->past.windows || target->from_start ||
+	       map->info.created_ns >= target->start_ns;
+}
+
+static bool worth_judging(const struct traps *traps, const struct model_map *map)
+{
+	return map->in_window && map->alive && map->state_ok && map->window.ns &&
+	       map->window.ns >= (uint64_t)traps->interval_ms * 1000000 / 2;
+}
+
+static int judge_map(struct traps *traps, struct watch *watch, const struct model *model,
+		     const struct model_map *map)
+{
+	double nominal = traps->interval_ms * 1e6, actual = (double)map->window.ns;
+	const struct trap_view view = {
+		.model = model,
+		.map = map,
+		.limits = policy_limits(traps->policy, map->info.name),
+		.past = &watch->past,
+		.scale = actual > nominal ? nominal / actual : 1,
+	};
+	int err = 0;
+
+	before_window(&watch->past, &view);
+	for (size_t i = 0; trap_table[i] && !err; i++)
+		if (traps->on[i] && rates_known(watch, model, map))
+			err = judge(traps, trap_table[i], &watch->row[i], &view);
+	after_window(&watch->past, &view);
+	return err;
+}
+
+static struct watch new_watch(const struct model_map *map)
+{
+	struct watch watch = {.order = map->order};
+
+	for (size_t i = 0; i < TRAP_COUNT; i++)
+		watch.row[i].finding = NO_FINDING;
+	return watch;
+}
+
+/* One watch for each map of the model, in its order. */
+static int follow_maps(struct traps *traps, const struct model *model)
+{
+	struct watch *watch = calloc(model->map_count + 1, sizeof(*watch));
+	size_t old = 0;
+
+	if (!watch)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->map_count; i++) {
+		const struct model_map *map = model->maps[i];
+
+		while (old < traps->watch_count && traps->watch[old].order < map->order)
+			old++;
+		if (old < traps->watch_count && traps->watch[old].order == map->order)
+			watch[i] = traps->watch[old];
+		else
+			watch[i] = new_watch(map);
+	}
+	free(traps->watch);
+	traps->watch = watch;
+	traps->watch_count = model->map_count;
+	return 0;
+}
+
+int traps_window(struct traps *traps, const struct model *model)
+{
+	int err = follow_maps(traps, model);
+
+	traps->first_new = traps->finding_count;
+	for (size_t i = 0; i < model->map_count && !err; i++)
+		if (worth_judging(traps, model->maps[i]))
+			err = judge_map(traps, &traps->watch[i], model, model->maps[i]);
+	return err;
+}
+
+/* --- the rest ------------------------------------------------------------- */
+
+static bool wanted(const struct trap *trap, char *const *only)
+{
+	if (!only)
+		return true;
+	for (; *only; only++)
+		if (strcmp(*only, trap->name) == 0)
+			return true;
+	return false;
+}
+
+int traps_create(struct traps **ret_traps, const struct policy *policy, unsigned interval_ms,
+		 char *const *only)
+{
+	struct traps *created = calloc(1, sizeof(*created));
+
+	if (!created)
+		return -ENOMEM;
+	created->policy = policy;
+	created->interval_ms = interval_ms;
+	for (size_t i = 0; i < TRAP_COUNT; i++)
+		created->on[i] = wanted(trap_table[i], only);
+	*ret_traps = created;
+	return 0;
+}
+
+void traps_free(struct traps *traps)
+{
+	if (!traps)
+		return;
+	for (size_t i = 0; i < traps->finding_count; i++)
+		free(traps->found[i]);
+	free(traps->found);
+	free(traps->finding);
+	free(traps->watch);
+	free(traps);
+}
+
+const struct finding *traps_findings(const struct traps *traps, size_t *ret_count)
+{
+	*ret_count = traps->finding_count;
+	return traps->finding;
+}
+
+size_t traps_first_new(const struct traps *traps)
+{
+	return traps->first_new;
+}
+
+uint64_t traps_cut(const struct traps *traps)
+{
+	return traps->cut;
+}
