@@ -9,7 +9,7 @@ packages="
 	libbpf-dev bpftool libelf-dev zlib1g-dev systemtap-sdt-dev
 	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
-	jq procps util-linux binutils
+	jq procps util-linux binutils libxml2-utils
 	spin libclang-rt-14-dev
 "
 

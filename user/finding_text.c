@@ -110,10 +110,9 @@ const struct trap_text trap_texts[] = {
 		{NULL, NULL, NULL},
 };
 
-bool finding_concerns(const struct finding *finding, const struct report_map *map, const char *trap)
+bool finding_in_map(const struct finding *finding, const struct report_map *map)
 {
-	return finding->pid == map->pid && finding->addr == map->addr && finding->id == map->id &&
-	       strcmp(finding->trap, trap) == 0;
+	return finding->pid == map->pid && finding->addr == map->addr && finding->id == map->id;
 }
 
 bool finding_same(const struct finding *a, const struct finding *b)

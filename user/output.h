@@ -13,7 +13,7 @@
 #include "report.h"
 #include "sink.h"
 
-#define OUTPUTS(X) X(text) X(json)
+#define OUTPUTS(X) X(text) X(json) X(junit)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {
