@@ -78,6 +78,19 @@ struct st_key {
 	__u64 id;
 };
 
+/*
+ * Value of the BPF hash `processes`: a process of a followed command. The target of its
+ * maps is then `number` << ST_FILE_BITS | the cookie, which is the file's index.
+ */
+#define ST_FILE_BITS 8
+
+struct st_process {
+	__u32 number;	 /* of its address space: new after a fork and an exec */
+	__u32 announced; /* user space has been told of this number */
+	__u32 stops;	 /* how often it was stopped for user space */
+	__u32 pid;	 /* as user space knows it; 0 = not known yet */
+};
+
 /* Value of the BPF hash `infos`: one per map, shared by all CPUs. */
 struct st_info {
 	/*
@@ -105,9 +118,11 @@ struct st_stats {
 
 /* Ring-buffer record: the rare events, with their time. args as in SMAP_PROBES, after `map`. */
 #define ST_EVENT_LINK_MAP 0x100 /* a target mapped or unmapped files; never leaves the backend */
+/* Nor does this one: look at a process. args: number, pid, key in `processes`, stops so far. */
+#define ST_EVENT_PROCESS 0x101
 
 struct st_event {
-	__u16 kind; /* enum smap_probe, or ST_EVENT_LINK_MAP */
+	__u16 kind; /* enum smap_probe, or ST_EVENT_... */
 	__u16 size; /* of this record: skip what you do not know */
 	__u32 target;
 	__u64 ts_ns; /* bpf_ktime_get_ns() = CLOCK_MONOTONIC */

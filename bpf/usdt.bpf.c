@@ -7,7 +7,7 @@
  * cookie is the target's index. SEC("uprobe") without a target: user space
  * attaches, and decides how (user/attach.c).
  */
-#include "common.bpf.h"
+#include "hit.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -277,55 +277,50 @@ int on_stall(struct pt_regs *ctx)
 	return 0;
 }
 
-#define SIGSTOP 19
-
-/*
- * Tell user space to look for another copy of libsmap. The only event without a map. A
- * command of ours shall wait until user space has looked, so that nothing is missed of
- * what it has mapped: no code of it has run yet. User space sends SIGCONT when it sees
- * the record, hence this order: with no room for the record no stop, and the stop before
- * the record.
- */
-static __always_inline void tell_mapped(bool hold)
+/* The dynamic linker of a target has mapped or unmapped something: look for libsmap. */
+SEC("uprobe")
+int on_link_map(struct pt_regs *ctx)
 {
-	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct st_process *process;
+	struct st_event *event;
 
+	if (following) {
+		process = process_current();
+		if (process)
+			process_tell(process);
+		return 0;
+	}
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		lose(ST_LOSS_ring_full);
-		return;
+		return 0;
 	}
 	__builtin_memset(event, 0, sizeof(*event));
 	event->kind = ST_EVENT_LINK_MAP;
 	event->size = sizeof(*event);
 	event->ts_ns = bpf_ktime_get_ns();
-	if (hold)
-		bpf_send_signal(SIGSTOP);
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
-}
-
-/* The dynamic linker of a target has mapped or unmapped something; the cookie: hold it? */
-SEC("uprobe")
-int on_link_map(struct pt_regs *ctx)
-{
-	tell_mapped(bpf_get_attach_cookie(ctx));
 	return 0;
 }
 
-/* Our command, as a process id of this pid namespace: set before the attach. */
-__u64 pidns_dev, pidns_ino;
-__u32 command_pid;
+SEC("raw_tp/sched_process_fork")
+int on_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	follow_fork((const struct task_struct *)ctx->args[1]);
+	return 0;
+}
 
-/*
- * It has become another program: `env prog`, `sh -c 'exec prog'`. The linker's hook would
- * come later, and not at all for a static program.
- */
+/* The linker's hook would come later, and not at all for a static program. */
 SEC("raw_tp/sched_process_exec")
 int on_exec(void *ctx)
 {
-	struct bpf_pidns_info id;
+	follow_exec();
+	return 0;
+}
 
-	if (!bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &id, sizeof(id)) &&
-	    id.tgid == command_pid)
-		tell_mapped(true);
+SEC("raw_tp/sched_process_exit")
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	follow_exit((const struct task_struct *)ctx->args[0]);
 	return 0;
 }

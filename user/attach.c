@@ -252,8 +252,9 @@ static int add_perf(struct attach_set *set, const struct bpf_program *prog,
 		struct bpf_link *link;
 
 		errno = 0;
-		link = bpf_program__attach_uprobe_opts(prog, point->pid, point->path,
-						       point->offset[i], &opts);
+		link = bpf_program__attach_uprobe_opts(prog,
+						       point->pid == ATTACH_ALL ? -1 : point->pid,
+						       point->path, point->offset[i], &opts);
 		if (!link) {
 			int err = errno ? -errno : -EINVAL;
 

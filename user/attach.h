@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * attach.h - one BPF program on the sites of one probe, in one process.
+ * attach.h - one BPF program on the sites of one probe, in one process or in all.
  *
  * Two ways. A uprobe_multi link takes all sites at once and goes away fast; perf
  * events work on every kernel, but closing each waits some 30 ms. A program has to
@@ -38,9 +38,12 @@ int attach_trial(const struct bpf_insn *insns, size_t insn_cnt, enum attach_way 
 /* Before the load. */
 int attach_prepare(struct bpf_program *prog, enum attach_way way);
 
+/* In each process that has the file mapped, now or later. */
+#define ATTACH_ALL 0
+
 struct attach_point {
 	const char *path; /* the file, best as /proc/self/fd/N */
-	pid_t pid;
+	pid_t pid;	  /* or ATTACH_ALL */
 	uint64_t cookie;
 	const uint64_t *offset; /* of each site in the file */
 	size_t offset_cnt;

@@ -15,6 +15,16 @@
 #include "session.h"
 #include "target.h"
 
+/* Who is told of the processes of a command. */
+struct backend_watcher {
+	/*
+	 * Look at this process; it stands still meanwhile. `number` is of its address space:
+	 * a new one is a new process, or another program in an old one. 0 or -errno.
+	 */
+	int (*process)(void *ctx, pid_t pid, uint32_t number);
+	void *ctx;
+};
+
 struct backend {
 	const char *name;
 	const char *help;
@@ -26,11 +36,17 @@ struct backend {
 	int (*open)(void **ret_ctx, const struct session_options *opts,
 		    const struct record_sink *sink);
 	/*
-	 * Tell when the process maps or unmaps files (see changed). hold: it is stopped then, and
-	 * when it has become another program, by SIGSTOP, and the caller lets it go on when it
-	 * has looked. -ENOENT: cannot.
+	 * Follow a command and all its descendants, from now on; it has not run yet and has
+	 * the number 0. Logs. The watcher is called within drain and sample.
 	 */
-	int (*watch)(void *ctx, const struct target *target, bool hold);
+	int (*follow)(void *ctx, pid_t command, const struct backend_watcher *watcher);
+	/* Does a process of the command live? */
+	bool (*tree_lives)(const void *ctx);
+	/*
+	 * Tell when the process maps or unmaps files: the watcher of a command, others by
+	 * changed. -ENOENT: cannot.
+	 */
+	int (*watch)(void *ctx, const struct target *target);
 	/* Attach, then emit a MAP for each map that is there. Both must outlive the ctx. */
 	int (*attach)(void *ctx, const struct target *target, const struct target_image *image);
 	unsigned (*probe_count)(const void *ctx);

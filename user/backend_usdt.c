@@ -105,6 +105,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 		err = bpf_map__set_max_entries(skel->maps.events, ring_bytes);
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
+	usdt_follow_configure(usdt, opts->command != NULL);
 	list_progs(skel, progs);
 	for (unsigned i = 0; i < USDT_PROG_CNT && !err; i++) {
 		err = attach_prepare(progs[i].prog, usdt->way);
@@ -181,10 +182,13 @@ static void usdt_close(void *ctx)
 	if (!usdt)
 		return;
 	attach_remove_all(&usdt->attached);
+	usdt_follow_end(usdt);
 	ring_buffer__free(usdt->ring);
 	usdt_bpf__destroy(usdt->skel);
 	livemaps_free(&usdt->maps);
 	free(usdt->image);
+	free(usdt->files.file);
+	free(usdt->linkers.file);
 	free(usdt->per_cpu);
 	free(usdt);
 }
@@ -199,14 +203,15 @@ static int usdt_match(const struct target_image *image)
 }
 
 static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
-			const struct target *target, const struct target_image *image)
+			const struct target *target, const struct target_image *image,
+			uint32_t cookie)
 {
 	const struct elfnote_probe *probe = &image->note.probe[prog->probe];
 	char path[64];
 	const struct attach_point point = {
 		.path = path,
-		.pid = target->pid,
-		.cookie = image->number,
+		.pid = usdt->following ? ATTACH_ALL : target->pid,
+		.cookie = cookie,
 		.offset = probe->site,
 		.offset_cnt = probe->site_cnt,
 		.semaphore = probe->semaphore,
@@ -236,7 +241,7 @@ static int attach_failed(int err, const struct target *target, const struct targ
 }
 
 static struct usdt_image *add_image(struct usdt *usdt, const struct target *target,
-				    const struct target_image *image)
+				    const struct target_image *image, uint32_t key)
 {
 	struct usdt_image *grown;
 
@@ -244,15 +249,15 @@ static struct usdt_image *add_image(struct usdt *usdt, const struct target *targ
 	if (!grown)
 		return NULL;
 	usdt->image = grown;
-	grown[usdt->image_cnt] = (struct usdt_image){.target = target, .image = image};
+	grown[usdt->image_cnt] =
+		(struct usdt_image){.target = target, .image = image, .key = key, .alive = true};
 	return &grown[usdt->image_cnt++];
 }
 
-static int usdt_attach(void *ctx, const struct target *target, const struct target_image *image)
+static int attach_probes(struct usdt *usdt, const struct target *target,
+			 const struct target_image *image, uint32_t cookie)
 {
-	struct usdt *usdt = ctx;
 	struct usdt_prog progs[USDT_PROG_CNT];
-	struct usdt_image *in;
 
 	list_progs(usdt->skel, progs);
 	for (unsigned i = 0; i < USDT_PROG_CNT; i++) {
@@ -260,50 +265,64 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 
 		if (progs[i].when == EXACT && !usdt->exact)
 			continue;
-		err = attach_probe(usdt, &progs[i], target, image);
+		err = attach_probe(usdt, &progs[i], target, image, cookie);
 		if (err)
 			return attach_failed(err, target, image, progs[i].probe);
 		usdt->probe_cnt++;
 	}
-	in = add_image(usdt, target, image);
+	return 0;
+}
+
+static int usdt_attach(void *ctx, const struct target *target, const struct target_image *image)
+{
+	struct usdt *usdt = ctx;
+	uint32_t key = image->number, cookie = key;
+	struct usdt_image *in;
+	bool is_new = true;
+	int err = 0;
+
+	if (usdt->following) {
+		err = usdt_file_index(&usdt->files, image->dev, image->ino, &is_new);
+		if (err < 0)
+			return log_err(err, "cannot trace %s", image->path);
+		cookie = (uint32_t)err;
+		key = target->number << ST_FILE_BITS | cookie;
+	}
+	err = is_new ? attach_probes(usdt, target, image, cookie) : 0;
+	if (err)
+		return err;
+	in = add_image(usdt, target, image, key);
 	if (!in)
 		return log_err(-ENOMEM, "cannot trace process %d", (int)target->pid);
 	return usdt_walk_registries(usdt, in, true);
 }
 
-/* Stop the command when it has become another program, before that runs. */
-static int watch_exec(struct usdt *usdt, pid_t pid)
-{
-	struct stat st;
-
-	if (stat("/proc/self/ns/pid", &st))
-		return -errno;
-	usdt->skel->bss->pidns_dev = st.st_dev;
-	usdt->skel->bss->pidns_ino = st.st_ino;
-	usdt->skel->bss->command_pid = (__u32)pid;
-	return attach_add_auto(&usdt->attached, usdt->skel->progs.on_exec);
-}
-
-/* Best effort: without it, new libraries and programs are found at the next window. */
-static int usdt_watch(void *ctx, const struct target *target, bool hold)
+/* Best effort: without it, new libraries are found at the next window. */
+static int usdt_watch(void *ctx, const struct target *target)
 {
 	struct usdt *usdt = ctx;
 	struct target_linker linker;
+	struct stat st;
 	char path[64];
-	struct attach_point point = {
-		.path = path, .pid = target->pid, .cookie = hold, .offset_cnt = 1};
+	struct attach_point point = {.path = path, .pid = target->pid, .offset_cnt = 1};
+	bool is_new = true;
 	int err;
 
-	if (hold)
-		(void)watch_exec(usdt, target->pid);
 	err = target_find_linker(target->pid, &linker);
 	if (err)
 		return err;
+	if (usdt->following) {
+		point.pid = ATTACH_ALL;
+		err = fstat(linker.fd, &st)
+			      ? -errno
+			      : usdt_file_index(&usdt->linkers, st.st_dev, st.st_ino, &is_new);
+	}
 	point.offset = &linker.brk_offset;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", linker.fd);
-	err = attach_add(&usdt->attached, usdt->skel->progs.on_link_map, usdt->way, &point);
+	if (err >= 0 && is_new)
+		err = attach_add(&usdt->attached, usdt->skel->progs.on_link_map, usdt->way, &point);
 	close(linker.fd);
-	return err;
+	return err < 0 ? err : 0;
 }
 
 static unsigned usdt_probe_count(const void *ctx)
@@ -334,6 +353,8 @@ const struct backend backend_usdt = {
 	.help = "the probes of libsmap",
 	.match = usdt_match,
 	.open = usdt_open,
+	.follow = usdt_follow,
+	.tree_lives = usdt_tree_lives,
 	.watch = usdt_watch,
 	.attach = usdt_attach,
 	.probe_count = usdt_probe_count,

@@ -22,7 +22,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -58,8 +57,6 @@ static void child_run(char *const *argv, int report_fd)
 {
 	int err;
 
-	/* Whatever stops it on our behalf (launch_continue) ends with us. */
-	(void)prctl(PR_SET_PDEATHSIG, SIGCONT);
 	/* The stop lets the parent set its options before the exec. */
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0) {
 		raise(SIGSTOP);
@@ -239,12 +236,6 @@ int launch_release(struct launch *launch)
 		return 0;
 	launch->held = false;
 	return ptrace(PTRACE_DETACH, launch->pid, NULL, NULL) ? -errno : 0;
-}
-
-void launch_continue(const struct launch *launch)
-{
-	if (launch->pid && !launch->held && !launch->ended)
-		(void)kill(launch->pid, SIGCONT);
 }
 
 bool launch_reap(struct launch *launch)

@@ -25,8 +25,6 @@ struct launch {
  */
 int launch_start(struct launch *launch, char *const *argv);
 int launch_release(struct launch *launch);
-/* Let a released command go on that was stopped by SIGSTOP. When we die, it goes on, too. */
-void launch_continue(const struct launch *launch);
 /* Has it ended? Never blocks. */
 bool launch_reap(struct launch *launch);
 /* Kills the command if it was never released. */

@@ -6,10 +6,14 @@
  * backend has something urgent, an interval is over. Windows follow each other
  * without gaps on a fixed grid; a late wake-up makes one long window, not two.
  *
+ * A command is followed with all its descendants. The backend says when one of them is
+ * new, has become another program or has mapped files (watch_process); it stands still
+ * then, so that what it does next is seen. The session ends with the last of them.
+ *
  * Privilege. Attaching to a library that is loaded later needs what attaching at the
  * start needed, so session_drop() gives up only what does not serve that: the
  * ability to gain more. Attaching through a small privileged helper process would
- * let everything else go; watch_for_images() is the one place to put the call.
+ * let everything else go; attach_images() is the one place to put the call.
  */
 #include "session.h"
 
@@ -24,6 +28,7 @@
 #include "backend.h"
 #include "launch.h"
 #include "log.h"
+#include "process.h"
 #include "target.h"
 #include "target_log.h"
 
@@ -31,25 +36,16 @@
 #define INTERVAL_MS_DEFAULT 1000
 #define INTERVAL_MS_MIN 10
 
-struct process {
-	struct target *target;
-	size_t announced; /* images of it that have a TARGET record */
-	bool ended;
-	bool reported; /* its TARGET_ENDs are out */
-};
-
 struct session {
 	struct session_options opts;
 	struct record_sink sink;
 	const struct backend *backend;
 	void *ctx; /* the backend's */
 	struct launch launch;
-	struct process *process;
-	size_t process_cnt;
+	struct processes processes;
 	uint32_t next_number;
 	int stop_fd;
 	bool attached, detached, stopped;
-	bool following; /* our command stands still, with something new mapped that has not run */
 	uint64_t start_ns, window_ns;
 };
 
@@ -70,24 +66,12 @@ static int emit(const struct session *session, struct record *record, unsigned k
 
 /* --- open ------------------------------------------------------------------- */
 
-static int add_process(struct session *session, pid_t pid)
+static int add_process(struct session *session, pid_t pid, struct process **ret_process)
 {
-	struct process *grown;
-	struct target *target;
-	int err;
+	int err = processes_add(&session->processes, pid, 0, ret_process);
 
-	for (size_t i = 0; i < session->process_cnt; i++)
-		if (session->process[i].target->pid == pid)
-			return 0;
-	grown = realloc(session->process, (session->process_cnt + 1) * sizeof(*grown));
-	if (!grown)
-		return log_err(-ENOMEM, "cannot trace");
-	session->process = grown;
-	err = target_open(&target, pid);
-	if (!err) {
-		grown[session->process_cnt++] = (struct process){.target = target};
-		err = target_scan(target);
-	}
+	if (err == -ENOMEM)
+		return log_err(err, "cannot trace");
 	return err ? target_open_failed(err, pid) : 0;
 }
 
@@ -120,6 +104,7 @@ static int check_process(const struct session *session, const struct target *tar
 static int start_command(struct session *session)
 {
 	const char *name = session->opts.command[0];
+	struct process *process;
 	int err = launch_start(&session->launch, session->opts.command);
 
 	if (err == -ENOENT) {
@@ -136,8 +121,8 @@ static int start_command(struct session *session)
 		return log_err(err, "cannot start %s", name);
 	if (session->launch.ended)
 		return 0;
-	err = add_process(session, session->launch.pid);
-	return err ? err : check_process(session, session->process[0].target);
+	err = add_process(session, session->launch.pid, &process);
+	return err ? err : check_process(session, process->target);
 }
 
 static int open_targets(struct session *session)
@@ -150,10 +135,11 @@ static int open_targets(struct session *session)
 	if (!opts->pid_count)
 		return log_err(-EINVAL, "nothing to trace");
 	for (size_t i = 0; i < opts->pid_count && !err; i++) {
-		err = add_process(session, opts->pids[i]);
+		struct process *process;
+
+		err = add_process(session, opts->pids[i], &process);
 		if (!err)
-			err = check_process(session,
-					    session->process[session->process_cnt - 1].target);
+			err = check_process(session, process->target);
 	}
 	return err;
 }
@@ -187,14 +173,12 @@ int session_open(struct session **ret_session, const struct session_options *opt
 static int emit_target(struct session *session, const struct target *target,
 		       const struct target_image *image)
 {
-	struct record record = {
-		.target = {
-			.target = image->number,
-			.pid = (__u32)target->pid,
-			.start_ns = now_ns(),
-			.from_start = session->launch.held ||
-				      (session->following && target->pid == session->launch.pid),
-		}};
+	struct record record = {.target = {
+					.target = image->number,
+					.pid = (__u32)target->pid,
+					.start_ns = now_ns(),
+					.from_start = session->opts.command != NULL,
+				}};
 
 	memcpy(record.target.comm, target->comm, sizeof(record.target.comm));
 	memcpy(record.target.file, image->path, sizeof(record.target.file));
@@ -228,8 +212,8 @@ static int attach_images(struct session *session, struct process *process)
 /* A library may have been loaded, or another program started. */
 static int watch_for_images(struct session *session)
 {
-	for (size_t i = 0; i < session->process_cnt; i++) {
-		struct process *process = &session->process[i];
+	for (size_t i = 0; i < session->processes.cnt; i++) {
+		struct process *process = &session->processes.list[i];
 		int err;
 
 		if (process->ended || target_scan(process->target))
@@ -241,31 +225,47 @@ static int watch_for_images(struct session *session)
 	return 0;
 }
 
-/* A command of ours waits while its libraries change: look, then let it go on. */
 static int follow_link_map(struct session *session)
 {
-	int err;
+	return session->backend->changed(session->ctx) ? watch_for_images(session) : 0;
+}
 
-	if (!session->backend->changed(session->ctx))
+/* A process of the command waits to be looked at. */
+static int watch_process(void *ctx, pid_t pid, uint32_t number)
+{
+	struct session *session = ctx;
+	struct process *process;
+	int err = processes_add(&session->processes, pid, number, &process);
+
+	if (err == -ENOMEM)
+		return err;
+	if (!err)
+		err = target_scan(process->target);
+	if (err) {
+		/* Killed meanwhile. If it had counted anything, the backend notes a loss. */
+		log_debug("cannot look at process %d: %s", (int)pid, strerror(-err));
 		return 0;
-	session->following = true;
-	err = watch_for_images(session);
-	session->following = false;
-	launch_continue(&session->launch);
-	return err;
+	}
+	if (!process->announced) /* -ENOENT and others: found at the next window */
+		(void)session->backend->watch(session->ctx, process->target);
+	err = attach_images(session, process);
+	return err == -ESRCH ? 0 : err;
 }
 
 int session_attach(struct session *session)
 {
+	const struct backend_watcher watcher = {.process = watch_process, .ctx = session};
 	int err;
 
 	session->backend = &backend_usdt;
 	err = session->backend->open(&session->ctx, &session->opts, &session->sink);
-	for (size_t i = 0; i < session->process_cnt && !err; i++) {
-		struct process *process = &session->process[i];
+	if (!err && session->launch.held)
+		err = session->backend->follow(session->ctx, session->launch.pid, &watcher);
+	for (size_t i = 0; i < session->processes.cnt && !err; i++) {
+		struct process *process = &session->processes.list[i];
 
 		/* -ENOENT and others: new libraries are then found at the next window. */
-		(void)session->backend->watch(session->ctx, process->target, session->launch.held);
+		(void)session->backend->watch(session->ctx, process->target);
 		err = attach_images(session, process);
 	}
 	if (err)
@@ -295,7 +295,7 @@ static int emit_ends(struct session *session, struct process *process)
 {
 	const struct launch *launch = &session->launch;
 	const struct target *target = process->target;
-	bool ours = launch->pid == target->pid && launch->ended;
+	bool ours = launch->pid == target->pid && launch->ended && !process->replaced;
 	int err = 0;
 
 	process->reported = true;
@@ -308,6 +308,7 @@ static int emit_ends(struct session *session, struct process *process)
 
 		err = emit(session, &record, RECORD_TARGET_END, sizeof(record.target_end));
 	}
+	target_release(process->target);
 	return err;
 }
 
@@ -319,9 +320,12 @@ static int emit_window(struct session *session, bool last)
 	err = session->backend->drain(session->ctx);
 	if (!err)
 		err = session->backend->sample(session->ctx, last);
-	for (size_t i = 0; i < session->process_cnt && !err; i++)
-		if (session->process[i].ended && !session->process[i].reported)
-			err = emit_ends(session, &session->process[i]);
+	for (size_t i = 0; i < session->processes.cnt && !err; i++) {
+		struct process *process = &session->processes.list[i];
+
+		if (process->ended && !process->reported)
+			err = emit_ends(session, process);
+	}
 	if (err)
 		return err;
 	record.window.end_ns = session->window_ns = now_ns();
@@ -350,36 +354,27 @@ static uint64_t deadline(const struct session *session)
 
 static bool all_ended(const struct session *session)
 {
-	for (size_t i = 0; i < session->process_cnt; i++)
-		if (!session->process[i].ended)
-			return false;
-	return true;
+	return processes_all_ended(&session->processes) &&
+	       !session->backend->tree_lives(session->ctx);
 }
 
 /* Wait for something to happen. Marks processes that have ended. */
 static int wait_for_events(struct session *session, int timeout_ms)
 {
-	size_t cnt = session->process_cnt + 2;
+	size_t cnt = session->processes.cnt + 2;
 	struct pollfd *fds = calloc(cnt, sizeof(*fds));
 	int err = 0;
 
 	if (!fds)
 		return -ENOMEM;
-	for (size_t i = 0; i < session->process_cnt; i++) {
-		const struct process *process = &session->process[i];
-
-		fds[i].fd = process->ended ? -1 : process->target->pidfd;
-		fds[i].events = POLLIN;
-	}
+	processes_fill(&session->processes, fds);
 	fds[cnt - 2] = (struct pollfd){.fd = session->stop_fd, .events = POLLIN};
 	fds[cnt - 1] = (struct pollfd){.fd = session->backend->fd(session->ctx), .events = POLLIN};
 	/* A signal (Ctrl-C) comes with session_stop(), or does not matter. */
 	if (poll(fds, cnt, timeout_ms) < 0)
 		err = errno == EINTR ? 0 : -errno;
 	else
-		for (size_t i = 0; i < session->process_cnt; i++)
-			if (fds[i].revents)
-				session->process[i].ended = true;
+		processes_polled(&session->processes, fds);
 	if (!err && fds[cnt - 2].revents)
 		session->stopped = true;
 	if (!err && fds[cnt - 1].revents)
@@ -442,20 +437,12 @@ void session_stop(struct session *session)
 
 int session_detach(struct session *session)
 {
-	int err = 0;
-
 	if (!session->ctx || session->detached)
 		return 0;
 	session->detached = true;
 	launch_reap(&session->launch);
-	for (size_t i = 0; i < session->process_cnt; i++)
-		if (!target_alive(session->process[i].target))
-			session->process[i].ended = true;
-	if (session->attached)
-		err = emit_window(session, true);
-	/* It may have been stopped after we looked for the last time. */
-	launch_continue(&session->launch);
-	return err;
+	processes_look(&session->processes);
+	return session->attached ? emit_window(session, true) : 0;
 }
 
 void session_close(struct session *session)
@@ -465,9 +452,7 @@ void session_close(struct session *session)
 	if (session->ctx)
 		session->backend->close(session->ctx);
 	launch_close(&session->launch);
-	for (size_t i = 0; i < session->process_cnt; i++)
-		target_free(session->process[i].target);
-	free(session->process);
+	processes_free(&session->processes);
 	if (session->stop_fd >= 0)
 		close(session->stop_fd);
 	free(session);

@@ -108,7 +108,22 @@ bool target_alive(const struct target *target)
 {
 	struct pollfd pfd = {.fd = target->pidfd, .events = POLLIN};
 
-	return poll(&pfd, 1, 0) == 0;
+	return target->pidfd >= 0 && poll(&pfd, 1, 0) == 0;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void target_release(struct target *target)
+{
+	for (size_t i = 0; i < target->image_cnt; i++)
+		close_fd(&target->image[i]->fd);
+	close_fd(&target->mem_fd);
+	close_fd(&target->pidfd);
 }
 
 /* --- files ------------------------------------------------------------------ */

@@ -38,6 +38,7 @@ struct target {
 	int mem_fd;
 	uint64_t start_ticks;
 	char comm[16];
+	uint32_t number; /* of a followed process: the backend's */
 	struct target_image **image;
 	size_t image_cnt;
 	struct target_file *seen; /* files looked at, without libsmap */
@@ -48,6 +49,8 @@ struct target {
 int target_open(struct target **ret_target, pid_t pid);
 void target_free(struct target *target);
 bool target_alive(const struct target *target);
+/* Its end has been seen: close its descriptors. What is known of it stays. */
+void target_release(struct target *target);
 
 /*
  * Look at the mapped files: images that are new are appended, registries of the known

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * usdt.h - private to the usdt backend, whose two halves are backend_usdt.c (load,
- * attach, the table) and usdt_maps.c (events and samples).
+ * usdt.h - private to the usdt backend, whose parts are backend_usdt.c (load,
+ * attach, the table), usdt_maps.c (events and samples) and usdt_follow.c (the processes
+ * of a command).
  */
 #ifndef USDT_H
 #define USDT_H
@@ -9,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "attach.h"
+#include "backend.h"
+#include "guard.h"
 #include "livemap.h"
 #include "record.h"
 #include "target.h"
@@ -16,9 +19,19 @@
 struct ring_buffer;
 struct usdt_bpf;
 
+/* What was attached to once for all processes; the index is the attach cookie. */
+struct usdt_files {
+	struct usdt_file {
+		dev_t dev;
+		uint64_t ino;
+	} * file;
+	size_t cnt;
+};
+
 struct usdt_image {
 	const struct target *target;
 	const struct target_image *image;
+	uint32_t key; /* st_key.target; for the user it is image->number */
 	/* As of this round. */
 	bool alive;
 	bool walked; /* all its registries could be read */
@@ -34,6 +47,12 @@ struct usdt {
 	struct attach_set attached;
 	unsigned probe_cnt;
 	bool exact, changed, last;
+	bool following; /* a command: targets are process number and file */
+	bool tree;	/* ... with its children */
+	bool done;	/* probes removed: nobody is looked at any more */
+	struct backend_watcher watcher;
+	struct guard guard;
+	struct usdt_files files, linkers;
 	unsigned max_maps;
 	int cpus;
 	struct st_stats *per_cpu; /* cpus of them: one lookup */
@@ -42,14 +61,25 @@ struct usdt {
 	struct livemaps maps;
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
+	uint64_t strangers;	      /* maps of processes that nobody has looked at */
 };
 
 /* Emit a MAP for each map of an image; `attaching`: what waits in batches is not ours. */
 int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attaching);
 /* Callback of the ring buffer; ctx is the struct usdt. */
 int usdt_event(void *ctx, void *data, size_t size);
+/* Before the load. */
+void usdt_follow_configure(struct usdt *usdt, bool following);
+/* A record of kind ST_EVENT_PROCESS. */
+int usdt_process_event(struct usdt *usdt, const struct st_event *event);
+/* After the probes were removed: nothing stays stopped. */
+void usdt_follow_end(struct usdt *usdt);
+/* Index or -errno; *ret_new: it was not there yet. */
+int usdt_file_index(struct usdt_files *files, dev_t dev, uint64_t ino, bool *ret_new);
 /* Operations of the backend (backend.h). */
 int usdt_drain(void *ctx);
 int usdt_sample(void *ctx, bool last);
+int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher);
+bool usdt_tree_lives(const void *ctx);
 
 #endif

@@ -32,8 +32,31 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+static const struct usdt_image *image_of(const struct usdt *usdt, uint32_t key)
+{
+	for (size_t i = 0; i < usdt->image_cnt; i++)
+		if (usdt->image[i].key == key)
+			return &usdt->image[i];
+	return NULL;
+}
+
+/* Records call a target by its number. */
+static void renumber(const struct usdt *usdt, __u32 *target)
+{
+	const struct usdt_image *in = image_of(usdt, *target);
+
+	if (in)
+		*target = in->image->number;
+}
+
 static int emit(const struct usdt *usdt, struct record *record, unsigned kind, size_t size)
 {
+	if (kind == RECORD_MAP)
+		renumber(usdt, &record->map.key.target);
+	else if (kind == RECORD_SAMPLE)
+		renumber(usdt, &record->sample.key.target);
+	else if (kind == RECORD_EVENT)
+		renumber(usdt, &record->event.target);
 	record->kind = kind;
 	record->size = (__u32)(offsetof(struct record, target) + size);
 	return usdt->sink.emit(usdt->sink.ctx, record);
@@ -53,8 +76,7 @@ static int announce(struct usdt *usdt, struct livemap *map)
 static int found_state(struct usdt *usdt, const struct usdt_image *in,
 		       const struct smap_state *state, bool attaching)
 {
-	const struct st_key key = {
-		.target = in->image->number, .addr = state->self, .id = state->id};
+	const struct st_key key = {.target = in->key, .addr = state->self, .id = state->id};
 	struct livemap *map;
 	bool is_new;
 
@@ -96,14 +118,23 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 	return err;
 }
 
-/* A map that the kernel has counted for, perhaps gone by now. */
+/*
+ * A map that the kernel has counted for, perhaps gone by now. NULL without an error: the
+ * session has not looked at its process yet, and cannot when that is gone already.
+ */
 static struct livemap *found_key(struct usdt *usdt, const struct st_key *key,
 				 const struct st_info *info, int *ret_err)
 {
+	const struct usdt_image *in = image_of(usdt, key->target);
+	struct smap_state state;
 	struct livemap *map;
 	bool is_new;
 
 	*ret_err = 0;
+	if (!in) {
+		usdt->strangers++;
+		return NULL;
+	}
 	map = livemap_get(&usdt->maps, key, &is_new);
 	if (!map) {
 		*ret_err = -ENOMEM;
@@ -115,14 +146,8 @@ static struct livemap *found_key(struct usdt *usdt, const struct st_key *key,
 	}
 	if (!is_new)
 		return map;
-	for (size_t i = 0; i < usdt->image_cnt; i++) {
-		struct smap_state state;
-
-		if (usdt->image[i].image->number == key->target &&
-		    target_read_state(usdt->image[i].target, key->addr, &state) == 0 &&
-		    state.id == key->id)
-			map->state = state;
-	}
+	if (target_read_state(in->target, key->addr, &state) == 0 && state.id == key->id)
+		map->state = state;
 	*ret_err = announce(usdt, map);
 	return map;
 }
@@ -171,6 +196,8 @@ int usdt_event(void *ctx, void *data, size_t size)
 		usdt->changed = true;
 		return 0;
 	}
+	if (record.event.kind == ST_EVENT_PROCESS)
+		return usdt_process_event(usdt, &record.event);
 	if (record.event.kind >= SMAP_PROBE_COUNT)
 		return 0;
 	map = map_of_event(usdt, &record.event, &err);
@@ -251,14 +278,6 @@ static void read_stats(const struct usdt *usdt, const struct st_key *key, struct
 	}
 }
 _Static_assert(sizeof(struct st_stats) % 8 == 0, "per-CPU values are rounded up to 8 bytes");
-
-static const struct usdt_image *image_of(const struct usdt *usdt, uint32_t number)
-{
-	for (size_t i = 0; i < usdt->image_cnt; i++)
-		if (usdt->image[i].image->number == number)
-			return &usdt->image[i];
-	return NULL;
-}
 
 /* Has the map ended? If not, its state is as of now. */
 static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
@@ -426,16 +445,24 @@ int usdt_sample(void *ctx, bool last)
 		(void)target_cpu_ns(in->target, &in->cpu_ns);
 		err = usdt_walk_registries(usdt, in, false);
 	}
+	usdt->strangers = 0;
 	if (!err)
 		err = read_infos(usdt);
 	/* The events of maps that are about to be forgotten. */
 	if (!err)
 		err = usdt_drain(usdt);
+	if (!err && usdt->strangers) { /* the ring had news of their process, or never will */
+		usdt->strangers = 0;
+		err = read_infos(usdt);
+	}
+	if (!err && last)
+		usdt->state_unread += usdt->strangers;
 	usdt->now = now_ns();
 	if (!err)
 		err = livemap_each(&usdt->maps, sample_map, usdt);
 	if (!err && last) {
 		attach_remove_all(&usdt->attached);
+		usdt_follow_end(usdt);
 		err = livemap_each(&usdt->maps, audit_map, usdt);
 	}
 	return err ? err : emit_losses(usdt);

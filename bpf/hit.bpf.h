@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hit.bpf.h - the start of a probe hit, counting, histograms and rare events.
+ *
+ * A hit goes: whose is it, read the head of the map's state page, check it, find or
+ * create the map's two entries, count. Only plain BPF that Linux 6.1 accepts.
+ *
+ * Who writes what, so that plain additions are enough: all events of one map fire
+ * under its mutex, but retire, reclaim and stall, which fire one at a time from
+ * the reclaimer; the two groups touch different counters and histograms. A
+ * handler may be preempted, so nothing is kept in per-CPU scratch memory: `zero`
+ * below is read-only. What both groups touch (base_mask, losses) is atomic.
+ *
+ * Totals without a race: the map raises its counters before a probe fires, so the
+ * first event of a class fixes base = counter - own amount, and base + counted is
+ * the lifetime total from then on, no matter how late we came.
+ */
+#ifndef HIT_BPF_H
+#define HIT_BPF_H
+
+#include "follow.bpf.h"
+
+/* The first 96 bytes of a state page: all that most hits need. */
+struct state_head {
+	__u64 magic;
+	__u32 abi;
+	__u32 size;
+	__u64 id;
+	__u64 self;
+	struct smap_counters counters;
+};
+_Static_assert(sizeof(struct state_head) == __builtin_offsetof(struct smap_state, name),
+	       "the head ends where the name begins");
+
+struct hit {
+	struct st_key key;
+	struct state_head head;
+	struct st_info *info;
+	struct st_stats *stats;
+	__u64 now;
+};
+
+static __always_inline struct st_info *info_create(struct hit *hit)
+{
+	struct st_info info = {.first_ns = hit->now};
+	long err;
+
+	if (bpf_probe_read_user(info.name, sizeof(info.name),
+				(void *)(hit->key.addr + sizeof(struct state_head)))) {
+		lose(ST_LOSS_read_failed);
+		return NULL;
+	}
+	info.name[SMAP_NAME_LEN - 1] = '\0';
+	err = bpf_map_update_elem(&infos, &hit->key, &info, BPF_NOEXIST);
+	/* The reclaimer's events can meet the mutex holder's here. */
+	if (err && err != -EEXIST) {
+		lose(ST_LOSS_maps_full);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&infos, &hit->key);
+}
+
+static __always_inline struct st_stats *stats_find(struct st_key *key)
+{
+	struct st_stats *found = bpf_map_lookup_elem(&stats, key);
+
+	return found ? found : bpf_map_lookup_elem(&spill, key);
+}
+
+static __always_inline struct st_stats *stats_get(struct hit *hit)
+{
+	struct st_stats *found = stats_find(&hit->key);
+	__u32 index = 0;
+	struct st_stats *first;
+	long err;
+
+	if (found)
+		return found;
+	first = bpf_map_lookup_elem(&zero, &index);
+	if (!first)
+		return NULL;
+	err = bpf_map_update_elem(&stats, &hit->key, first, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		err = bpf_map_update_elem(&spill, &hit->key, first, BPF_NOEXIST);
+	if (err && err != -EEXIST) {
+		lose(err == -E2BIG ? ST_LOSS_maps_full : ST_LOSS_stats_full);
+		return NULL;
+	}
+	return stats_find(&hit->key);
+}
+
+/*
+ * False: do not count this hit (a loss has been noted). stats come before info: a
+ * map whose statistics could not be made gets no base, so its totals stay right.
+ */
+static __always_inline bool hit_begin(struct hit *hit, void *ctx, __u64 map, __u32 probe)
+{
+	if (!follow_target(bpf_get_attach_cookie(ctx), &hit->key.target))
+		return false;
+	if (bpf_probe_read_user(&hit->head, sizeof(hit->head), (void *)map)) {
+		lose(ST_LOSS_read_failed);
+		return false;
+	}
+	if (hit->head.magic != SMAP_STATE_MAGIC || hit->head.abi != SMAP_ABI_VERSION) {
+		lose(ST_LOSS_bad_state);
+		return false;
+	}
+	hit->now = bpf_ktime_get_ns();
+	hit->key.reserved = 0;
+	hit->key.addr = map;
+	hit->key.id = hit->head.id;
+	hit->stats = stats_get(hit);
+	if (!hit->stats)
+		return false;
+	hit->info = bpf_map_lookup_elem(&infos, &hit->key);
+	if (!hit->info)
+		hit->info = info_create(hit);
+	if (!hit->info)
+		return false;
+	hit->info->last_ns = hit->now;
+	hit->stats->hits[probe]++;
+	return true;
+}
+
+static __always_inline bool class_seen(const struct hit *hit, __u32 counter)
+{
+	return hit->info->base_mask & 1U << counter;
+}
+
+/* `total` is the map's own counter, this event's `amount` included. */
+static __always_inline void count(struct hit *hit, __u32 counter, __u64 amount, __u64 total)
+{
+	struct st_info *info = hit->info;
+
+	if (!class_seen(hit, counter)) {
+		info->base[counter] = total - amount;
+		__sync_fetch_and_or(&info->base_mask, 1U << counter);
+	} else if (total < info->stamp[counter]) {
+		lose(ST_LOSS_unmatched);
+	}
+	info->stamp[counter] = total;
+	hit->stats->counted[counter] += amount;
+}
+
+static __always_inline void observe(struct hit *hit, __u32 hist, __u64 value)
+{
+	__u32 slot = st_slot(value);
+
+	hit->stats->sum[hist] += value;
+	/* For the verifier: st_slot() has clamped it already. */
+	if (slot < SMAP_HIST_SLOTS)
+		hit->stats->hist[hist][slot]++;
+}
+
+/*
+ * Add a histogram of bytes, eight slots at a time; most words are zero. This runs
+ * with the map's mutex held, thousands of times a second.
+ */
+static __always_inline void observe_bytes(__u64 *hist, const __u8 *slots)
+{
+	const __u64 *words = (const __u64 *)slots;
+
+#pragma unroll
+	for (int i = 0; i < SMAP_HIST_SLOTS / 8; i++) {
+		__u64 word = words[i];
+
+		if (!word)
+			continue;
+#pragma unroll
+		for (int j = 0; j < 8; j++)
+			hist[i * 8 + j] += word >> (8 * j) & 0xff;
+	}
+}
+_Static_assert(SMAP_HIST_SLOTS % 8 == 0, "observe_bytes goes in words");
+_Static_assert(__builtin_offsetof(struct smap_batch, wait_hist) % 8 == 0, "aligned words");
+_Static_assert(__builtin_offsetof(struct smap_batch, hold_hist) % 8 == 0, "aligned words");
+
+static __always_inline __u64 ring_flags(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= wakeup_bytes ? BPF_RB_FORCE_WAKEUP
+									     : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void event_fill(struct st_event *event, const struct hit *hit, __u32 probe,
+				       __u32 size)
+{
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = probe;
+	event->size = size;
+	event->target = hit->key.target;
+	event->ts_ns = hit->now;
+	event->addr = hit->key.addr;
+	event->id = hit->key.id;
+	event->tid = (__u32)bpf_get_current_pid_tgid();
+}
+
+/* The record of a rare event; the caller fills args and submits. NULL: lost, and noted. */
+static __always_inline struct st_event *event_begin(const struct hit *hit, __u32 probe)
+{
+	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (event)
+		event_fill(event, hit, probe, sizeof(*event));
+	else
+		lose(ST_LOSS_ring_full);
+	return event;
+}
+
+static __always_inline void event_end(struct st_event *event)
+{
+	bpf_ringbuf_submit(event, ring_flags());
+}
+
+#endif
