@@ -139,6 +139,19 @@ size_t finding_limit(char *dst, size_t dst_size, const struct evidence *evidence
 	return line.len;
 }
 
+size_t finding_evidence(char *dst, size_t dst_size, const struct evidence *evidence)
+{
+	struct line line = line_start(dst, dst_size);
+
+	add(&line, "%s ", evidence->name);
+	add_number(&line, evidence->value);
+	add(&line, "%s", evidence->relation ? " " : "");
+	add_limit(&line, evidence);
+	if (evidence->unit && evidence->unit[0])
+		add(&line, " %s", evidence->unit);
+	return line.len;
+}
+
 size_t finding_title(char *dst, size_t dst_size, const struct finding *finding)
 {
 	struct line line = line_start(dst, dst_size);
@@ -171,22 +184,6 @@ size_t finding_since(char *dst, size_t dst_size, const struct finding *finding,
 	return line.len;
 }
 
-static void put_evidence(FILE *file, const struct evidence *evidence)
-{
-	char text[FINDING_LINE_MAX];
-	struct line line = line_start(text, sizeof(text));
-
-	add(&line, "%s ", evidence->name);
-	add_number(&line, evidence->value);
-	if (evidence->relation) {
-		add(&line, " ");
-		add_limit(&line, evidence);
-	}
-	if (evidence->unit && evidence->unit[0])
-		add(&line, " %s", evidence->unit);
-	fputs(text, file);
-}
-
 static void put_text(FILE *file, const char *before, const char *text)
 {
 	char safe[4 * FINDING_LINE_MAX];
@@ -207,13 +204,13 @@ char *finding_details(const struct finding *finding, const char *separator)
 		return NULL;
 	put_text(file, "", finding->shape);
 	for (size_t i = 0; i < finding->evidence_count; i++) {
-		if (ftell(file) > 0)
-			fputs(separator, file);
-		put_evidence(file, &finding->evidence[i]);
+		char line[FINDING_LINE_MAX];
+
+		finding_evidence(line, sizeof(line), &finding->evidence[i]);
+		fprintf(file, "%s%s", ftell(file) > 0 ? separator : "", line);
 	}
-	if (ftell(file) > 0)
-		fputs(separator, file);
-	fprintf(file, "cost share %.1f %%", 100 * finding->cost_share);
+	fprintf(file, "%scost share %.1f %%", ftell(file) > 0 ? separator : "",
+		100 * finding->cost_share);
 	put_text(file, separator, finding->remedy);
 	put_text(file, separator, finding->link);
 	if (fclose(file) != 0) {

@@ -30,11 +30,13 @@ bool finding_in_map(const struct finding *finding, const struct report_map *map)
 /* Whether both are of one trap in one map. */
 bool finding_same(const struct finding *a, const struct finding *b);
 
-/* These four return the bytes written, as snprintf does, cut to dst_size - 1. */
+/* These five return the bytes written, as snprintf does, cut to dst_size - 1. */
 /* "12.5", "123456", "infinite": whole numbers are never shortened. */
 size_t finding_number(char *dst, size_t dst_size, double value);
 /* ">= 8"; "" if the number is only told. */
 size_t finding_limit(char *dst, size_t dst_size, const struct evidence *evidence);
+/* "copied_per_new 64 >= 8 entries". */
+size_t finding_evidence(char *dst, size_t dst_size, const struct evidence *evidence);
 /* "read-diffusion in sessions (respd, pid 4242)". */
 size_t finding_title(char *dst, size_t dst_size, const struct finding *finding);
 /* "since 22:13:20, 0.5 s into the trace, until 22:13:25": local time. */
