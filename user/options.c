@@ -18,6 +18,7 @@
 #include <string.h>
 #include "log.h"
 #include "output.h"
+#include "trap.h"
 
 enum option_type {
 	TYPE_PIDS,
@@ -25,6 +26,8 @@ enum option_type {
 	TYPE_COUNT,
 	TYPE_FORMAT,
 	TYPE_TEXT,
+	TYPE_TRAP,
+	TYPE_SEVERITY,
 	TYPE_FLAG,
 	TYPE_HELP,
 	TYPE_VERSION,
@@ -57,6 +60,22 @@ static const struct option_def defs[] = {
 	 .help = "an event for each miss and expunge: dearer, for stacks"},
 	{'m', true, "max-maps", TYPE_COUNT, INTO(max_maps), .min = 1, .max = 1048576, .arg = "N",
 	 .help = "room for so many maps (default 65536)"},
+	{'y', true, "policy", TYPE_TEXT, INTO(policy), .arg = "FILE",
+	 .help = "thresholds, severities, budgets (docs/policy.md)"},
+	{'a', true, "fail-on", TYPE_SEVERITY, INTO(fail_on), .arg = "SEVERITY",
+	 .help = "notice, warning (default) or error: fail from here on"},
+	{'t', true, "trap", TYPE_TRAP, .arg = "NAME",
+	 .help = "look for this trap only; may be repeated"},
+	{'n', true, "min-events", TYPE_COUNT, INTO(min_events), .min = 0, .max = 4294967295.0,
+	 .arg = "N", .help = "with fewer events nothing can be concluded"},
+	{'j', true, "junit", TYPE_TEXT, INTO(junit), .arg = "FILE", .help = "write JUnit XML"},
+	{'s', true, "sarif", TYPE_TEXT, INTO(sarif), .arg = "FILE", .help = "write SARIF 2.1.0"},
+	{'g', true, "github", TYPE_FLAG, INTO(github),
+	 .help = "print annotations for GitHub Actions"},
+	{'l', true, "gitlab", TYPE_TEXT, INTO(gitlab), .arg = "FILE",
+	 .help = "write a GitLab Code Quality report"},
+	{'r', true, "report", TYPE_TEXT, INTO(report), .arg = "FILE",
+	 .help = "write all windows and findings as JSON lines"},
 	{'v', false, "verbose", TYPE_FLAG, INTO(verbose), .help = "say more on stderr"},
 	{'h', false, "help", TYPE_HELP, .help = "print this"},
 	{'V', false, "version", TYPE_VERSION, .help = "print the version"},
@@ -118,10 +137,13 @@ static void print_help(void)
 	       "  smaptrace -p 4242 -i 5 -d 60        every 5 s, for a minute\n"
 	       "  smaptrace -p 4242,4243 -f json      two processes, for jq and others\n"
 	       "  smaptrace -o out.txt -- ./server    a command, from its first instruction\n"
+	       "  smaptrace check -- make test        fail when a map is in a trap\n"
 	       "  smaptrace list                      who uses libsmap here, with which maps\n"
 	       "  smaptrace doctor                    what is missing, and what to do\n\n"
 	       "Exit status: 0 clean, 2 usage, 125 cannot trace, 126/127 the command cannot\n"
-	       "be run/found. Tracing needs root or CAP_BPF and CAP_PERFMON. Manual page:\n"
+	       "be run/found; of check the command's own when it failed, else 100 a trap was\n"
+	       "found, 101 nothing can be concluded. Tracing needs root or CAP_BPF and "
+	       "CAP_PERFMON. Manual page:\n"
 	       "smaptrace(1).\n");
 }
 
@@ -193,6 +215,41 @@ static int parse_format(char **ret_format, char *text)
 	return usage_error("'%s' is not an output format; the formats are: %s", text, known);
 }
 
+static int add_trap(struct options *opts, char *name)
+{
+	size_t count = 0;
+	char **grown;
+
+	if (!trap_find(name)) {
+		char known[256] = "";
+
+		for (size_t i = 0; trap_table[i]; i++)
+			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+				 i > 0 ? ", " : "", trap_table[i]->name);
+		return usage_error("'%s' is not a trap; the traps are: %s", name, known);
+	}
+	while (opts->traps && opts->traps[count])
+		count++;
+	grown = realloc(opts->traps, (count + 2) * sizeof(*grown));
+	if (!grown)
+		return log_err(-ENOMEM, "cannot read the list of traps");
+	grown[count] = name;
+	grown[count + 1] = NULL;
+	opts->traps = grown;
+	return 0;
+}
+
+static int parse_severity(char **ret_severity, char *text)
+{
+	for (int i = FINDING_NOTICE; i <= FINDING_ERROR; i++) {
+		if (strcmp(report_severity((enum finding_severity)i), text) == 0) {
+			*ret_severity = text;
+			return 0;
+		}
+	}
+	return usage_error("'%s' is not a severity; they are: notice, warning, error", text);
+}
+
 static int set_option(struct options *opts, const struct option_def *def, char *text)
 {
 	void *member = (char *)opts + def->offset;
@@ -216,6 +273,10 @@ static int set_option(struct options *opts, const struct option_def *def, char *
 	case TYPE_TEXT:
 		*(char **)member = text;
 		return 0;
+	case TYPE_TRAP:
+		return add_trap(opts, text);
+	case TYPE_SEVERITY:
+		return parse_severity(member, text);
 	case TYPE_FLAG:
 		*(bool *)member = true;
 		return 0;
@@ -354,8 +415,12 @@ static int check(struct options *opts, const char *given)
 		if (!strchr(command->options, *given))
 			return usage_error("%s does not take --%s", command->name,
 					   find_def(*given)->name);
-	if (command != &commands[0])
+	if (!strchr(command->options, 'c'))
 		return opts->cmd ? usage_error("%s does not run a command", command->name) : 0;
+	if (!strchr(command->options, 'p'))
+		return opts->cmd
+			       ? 0
+			       : usage_error("nothing to %s: give -- and a command", command->name);
 	if (!opts->cmd && opts->pid_count == 0)
 		return usage_error("nothing to trace: give -p PID, or -- and a command");
 	if (opts->cmd && opts->pid_count > 0)
@@ -392,4 +457,6 @@ void options_free(struct options *opts)
 	free(opts->pids);
 	opts->pids = NULL;
 	opts->pid_count = 0;
+	free(opts->traps);
+	opts->traps = NULL;
 }

@@ -35,16 +35,26 @@ struct options {
 	bool exact;
 	bool verbose;
 	unsigned max_maps;
+	/* Of check. */
+	char *policy;  /* file; NULL = the defaults */
+	char *fail_on; /* name of a severity; NULL = as the policy says */
+	char **traps;  /* names, NULL-ended; NULL = all */
+	unsigned min_events;
+	char *junit, *sarif, *gitlab, *report; /* files; NULL = not wanted */
+	bool github;
 };
 
 /*
  * The commands. A new one is a file with command_<name>() and a line here:
- * X(name, letters of the options it takes, arguments for the usage line, help).
+ * X(name, letters of the options it takes and c for a command, usage, help).
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoemv", "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]", \
+	X(trace, "pidfoemvc",                                                                      \
+	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
+	X(check, "idfoemvcyatnjsglr", "[OPTION...] -- CMD",                                        \
+	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")
 

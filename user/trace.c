@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.c - the command `trace`: from a session to an output.
+ * trace.c - see trace.h, and the command `trace`.
  *
- * Records go from the session into the model; each complete window becomes a
- * report, each report becomes bytes. The output is opened before the session, so
- * that nothing is attached for a file that cannot be written, and the first
- * write error stops the session.
+ * Records go from the session into the model; each complete window is judged by the
+ * traps and becomes a report, each report becomes bytes. Destinations are opened before
+ * the session, so that nothing is attached for a file that cannot be written, and the
+ * first write error stops the session.
  *
  * A signal stops the session, whose last window and summary follow as usual. One
  * that comes before there is a session is remembered in `stop_asked`.
  */
+#include "trace.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include "log.h"
 #include "model.h"
-#include "options.h"
-#include "output.h"
 #include "session.h"
+#include "trap.h"
 
 #define POLL_MS 1000 /* a signal ends the wait; this is only how long a lost one may take */
 
 struct trace {
-	const struct options *opts;
-	const struct output *output;
-	struct sink sink;
+	struct trace_plan *plan;
 	struct model *model;
+	struct traps *traps;
 	struct report_meta meta;
 	struct session *session;
-	int err; /* the first of the output */
+	bool stop; /* a destination or the tap failed: no more is wanted */
 };
 
 /* For the signal handler. */
@@ -54,36 +54,138 @@ static void catch_signals(void)
 		sigaction(signals[i], &action, NULL);
 }
 
+/* --- destinations ----------------------------------------------------------- */
+
+void trace_add_destination(struct trace_plan *plan, const struct output *output, const char *path)
+{
+	if (plan->dest_count < TRACE_DESTINATIONS_MAX)
+		plan->dest[plan->dest_count++] =
+			(struct trace_destination){.output = output, .path = path};
+}
+
+static int open_destinations(struct trace_plan *plan)
+{
+	for (size_t i = 0; i < plan->dest_count; i++) {
+		struct trace_destination *dest = &plan->dest[i];
+		int err = sink_open(&dest->sink, dest->path);
+
+		if (!err)
+			continue;
+		log_err(err, "cannot write %s", dest->path);
+		log_hint("give a file that you may write; nothing has been attached");
+		while (i-- > 0)
+			(void)sink_close(&plan->dest[i].sink);
+		return err;
+	}
+	return 0;
+}
+
+static void begin_destinations(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->plan->dest_count; i++) {
+		struct trace_destination *dest = &trace->plan->dest[i];
+
+		dest->err = output_begin(dest->output, &dest->sink, &trace->meta);
+		trace->stop |= dest->err != 0;
+	}
+}
+
+static void end_destinations(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->plan->dest_count; i++) {
+		struct trace_destination *dest = &trace->plan->dest[i];
+
+		if (!dest->err)
+			dest->err = output_end(dest->output, &dest->sink);
+	}
+}
+
+/* A closed pipe is how `| head` says that it has enough. */
+static int close_destinations(struct trace_plan *plan, int status)
+{
+	for (size_t i = 0; i < plan->dest_count; i++) {
+		struct trace_destination *dest = &plan->dest[i];
+		int err = sink_close(&dest->sink);
+
+		err = dest->err ? dest->err : err;
+		if (err == 0 || err == -EPIPE)
+			continue;
+		log_err(err, "cannot write %s", dest->path ? dest->path : "to standard output");
+		log_hint("what was written so far is incomplete; nothing else was harmed");
+		status = EXIT_CANNOT_TRACE;
+	}
+	return status;
+}
+
+/* --- records and reports ---------------------------------------------------- */
+
+static void put_to_destinations(struct trace *trace, const struct report *report)
+{
+	for (size_t i = 0; i < trace->plan->dest_count; i++) {
+		struct trace_destination *dest = &trace->plan->dest[i];
+
+		if (!dest->err)
+			dest->err = output_report(dest->output, &dest->sink, report);
+		trace->stop |= dest->err != 0;
+	}
+}
+
 static int put_report(struct trace *trace, enum report_kind kind)
 {
+	size_t count, first = 0;
+	const struct finding *findings = traps_findings(trace->traps, &count);
 	struct report *report = NULL;
 	int err = report_create(&report, kind, trace->model, &trace->meta);
 
-	if (!err)
-		err = output_report(trace->output, &trace->sink, report);
+	if (err)
+		return log_err(err, "cannot report");
+	if (kind == REPORT_WINDOW)
+		first = traps_first_new(trace->traps);
+	report_set_findings(report, findings ? findings + first : NULL, count - first);
+	put_to_destinations(trace, report);
+	if (kind == REPORT_END && trace->plan->on_end)
+		trace->plan->on_end(trace->plan->ctx, report);
 	report_free(report);
+	return 0;
+}
+
+static int on_window(struct trace *trace)
+{
+	uint64_t cut = traps_cut(trace->traps);
+	int err = traps_window(trace->traps, trace->model);
+
+	if (err)
+		return log_err(err, "cannot judge a window");
+	if (!cut && traps_cut(trace->traps))
+		log_warn("more than %d findings: further ones are not shown", TRAPS_FINDINGS_MAX);
+	err = trace->stop ? 0 : put_report(trace, REPORT_WINDOW);
+	if (trace->stop && trace->session)
+		session_stop(trace->session);
 	return err;
 }
 
 static int on_record(void *ctx, const struct record *record)
 {
 	struct trace *trace = ctx;
-	int err = model_add(trace->model, record);
+	int err = 0;
 
+	if (trace->plan->on_record)
+		err = trace->plan->on_record(trace->plan->ctx, record);
+	if (err)
+		return err;
+	err = model_add(trace->model, record);
 	if (err)
 		return log_err(err, "cannot follow the trace: record of kind %u", record->kind);
-	if (record->kind == RECORD_WINDOW && !trace->err) {
-		trace->err = put_report(trace, REPORT_WINDOW);
-		if (trace->err && trace->session)
-			session_stop(trace->session);
-	}
-	return 0;
+	return record->kind == RECORD_WINDOW ? on_window(trace) : 0;
 }
 
-/* Attached: windows until the end. 0 or -errno of the session; trace->err is the output's. */
+/* --- the session ------------------------------------------------------------ */
+
+/* Attached: windows until the end. 0 or -errno of the session. */
 static int follow(struct trace *trace)
 {
-	size_t targets = trace->opts->cmd ? 1 : trace->opts->pid_count;
+	const struct options *opts = trace->plan->opts;
+	size_t targets = opts->cmd ? 1 : opts->pid_count;
 	unsigned probes = session_probe_count(trace->session);
 	int err = session_drop(trace->session);
 
@@ -91,8 +193,8 @@ static int follow(struct trace *trace)
 		return err;
 	log_info("Attached %u probe%s to %zu process%s. Ctrl-C ends.", probes,
 		 probes == 1 ? "" : "s", targets, targets == 1 ? "" : "es");
-	trace->err = output_begin(trace->output, &trace->sink, &trace->meta);
-	while (err == 0 && !trace->err && !stop_asked)
+	begin_destinations(trace);
+	while (err == 0 && !trace->stop && !stop_asked)
 		err = session_poll(trace->session, POLL_MS);
 	return err < 0 ? err : 0;
 }
@@ -101,10 +203,11 @@ static int finish(struct trace *trace)
 {
 	int err = session_detach(trace->session);
 
-	if (!trace->err)
-		trace->err = put_report(trace, REPORT_END);
-	if (!trace->err)
-		trace->err = output_end(trace->output, &trace->sink);
+	trace->plan->command_ended =
+		session_command_status(trace->session, &trace->plan->wait_status);
+	if (put_report(trace, REPORT_END) && !err)
+		err = -ENOMEM;
+	end_destinations(trace);
 	return err;
 }
 
@@ -120,7 +223,7 @@ static int open_status(const struct options *opts, int err)
 
 static int run_session(struct trace *trace)
 {
-	const struct options *opts = trace->opts;
+	const struct options *opts = trace->plan->opts;
 	const struct session_options session = {
 		.pids = opts->pids,
 		.pid_count = opts->pid_count,
@@ -146,44 +249,55 @@ static int run_session(struct trace *trace)
 	return err ? EXIT_CANNOT_TRACE : EXIT_CLEAN;
 }
 
-/* A closed pipe is how `| head` says that it has enough. */
-static int close_output(struct trace *trace, int status)
+static int run(struct trace *trace)
 {
-	int err = sink_close(&trace->sink);
-	const char *path = trace->opts->output;
+	struct trace_plan *plan = trace->plan;
+	int err = model_create(&trace->model);
 
-	err = trace->err ? trace->err : err;
-	if (err == 0 || err == -EPIPE)
-		return status;
-	log_err(err, "cannot write %s", path ? path : "to standard output");
-	log_hint("what was written so far is incomplete; nothing else was harmed");
-	return EXIT_CANNOT_TRACE;
+	if (!err)
+		err = traps_create(&trace->traps, plan->policy, plan->interval_ms,
+				   plan->opts->traps);
+	if (!err && plan->on_begin)
+		err = plan->on_begin(plan->ctx, &trace->meta);
+	if (err) {
+		log_err(err, "cannot start");
+		return EXIT_CANNOT_TRACE;
+	}
+	catch_signals();
+	return run_session(trace);
+}
+
+int trace_run(struct trace_plan *plan)
+{
+	struct trace trace = {.plan = plan};
+	int status;
+
+	report_meta_now(&trace.meta, SMAPTRACE_VERSION);
+	trace.meta.interval_ms = plan->interval_ms;
+	trace.meta.duration_ms = (unsigned)(plan->opts->duration * 1000 + 0.5);
+	trace.meta.exact = plan->opts->exact;
+	if (open_destinations(plan))
+		return EXIT_CANNOT_TRACE;
+	status = close_destinations(plan, run(&trace));
+	traps_free(trace.traps);
+	model_free(trace.model);
+	return status;
 }
 
 int command_trace(const struct options *opts)
 {
-	struct trace trace = {.opts = opts, .output = output_find(opts->format)};
-	int status, err;
+	struct trace_plan plan = {.opts = opts,
+				  .interval_ms = (unsigned)(opts->interval * 1000 + 0.5)};
+	struct policy *policy;
+	int status, err = policy_create(&policy);
 
-	report_meta_now(&trace.meta, SMAPTRACE_VERSION);
-	trace.meta.interval_ms = (unsigned)(opts->interval * 1000 + 0.5);
-	trace.meta.duration_ms = (unsigned)(opts->duration * 1000 + 0.5);
-	trace.meta.exact = opts->exact;
-	err = sink_open(&trace.sink, opts->output);
-	if (err) {
-		log_err(err, "cannot write %s", opts->output);
-		log_hint("give -o a file that you may write; nothing has been attached");
-		return EXIT_CANNOT_TRACE;
-	}
-	err = model_create(&trace.model);
 	if (err) {
 		log_err(err, "cannot start");
-		status = EXIT_CANNOT_TRACE;
-	} else {
-		catch_signals();
-		status = run_session(&trace);
+		return EXIT_CANNOT_TRACE;
 	}
-	status = close_output(&trace, status);
-	model_free(trace.model);
+	plan.policy = policy;
+	trace_add_destination(&plan, output_find(opts->format), opts->output);
+	status = trace_run(&plan);
+	policy_free(policy);
 	return status;
 }

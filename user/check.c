@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - the command `check`: trace a command to its end, and fail when a map of it
+ * was in a trap.
+ *
+ * Model: a trace with more destinations, whose last report goes to the gate. The
+ * verdict goes to stderr, after everything else: a CI log ends with it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "gate.h"
+#include "log.h"
+#include "trace.h"
+
+struct check {
+	struct trace_plan plan;
+	enum finding_severity fail_on;
+	uint64_t min_events;
+	struct gate gate;
+};
+
+static const char *verdict_name(enum gate_verdict verdict)
+{
+	static const char *const names[] = {[GATE_CLEAN] = "clean",
+					    [GATE_TRAP] = "trap found",
+					    [GATE_INCONCLUSIVE] = "inconclusive"};
+
+	return names[verdict];
+}
+
+static void on_end(void *ctx, const struct report *report)
+{
+	struct check *check = ctx;
+
+	check->gate = gate_judge(report, check->fail_on, check->min_events);
+}
+
+static void add_destinations(struct check *check, const struct options *opts)
+{
+	const struct {
+		const char *output, *path;
+	} files[] = {
+		{"junit", opts->junit},
+		{"sarif", opts->sarif},
+		{"gitlab", opts->gitlab},
+		{"json", opts->report},
+	};
+
+	trace_add_destination(&check->plan, output_find(opts->format), opts->output);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].path)
+			trace_add_destination(&check->plan, output_find(files[i].output),
+					      files[i].path);
+	if (opts->github)
+		trace_add_destination(&check->plan, output_find("github"), NULL);
+}
+
+static enum finding_severity fail_on(const struct options *opts, const struct policy *policy)
+{
+	for (int i = FINDING_NOTICE; opts->fail_on && i <= FINDING_ERROR; i++)
+		if (strcmp(opts->fail_on, report_severity((enum finding_severity)i)) == 0)
+			return (enum finding_severity)i;
+	return policy_fail_on(policy);
+}
+
+static int run(struct check *check)
+{
+	int status = trace_run(&check->plan);
+
+	if (status != EXIT_CLEAN)
+		return status;
+	log_info("smaptrace: %s: %s", verdict_name(check->gate.verdict), check->gate.reason);
+	return gate_exit_status(&check->gate,
+				check->plan.command_ended ? check->plan.wait_status : 0);
+}
+
+int command_check(const struct options *opts)
+{
+	struct check check = {
+		.plan = {.opts = opts,
+			 .interval_ms = (unsigned)(opts->interval * 1000 + 0.5),
+			 .on_end = on_end},
+		.min_events = opts->min_events,
+	};
+	struct policy *policy;
+	int status;
+
+	if (opts->policy ? policy_load(&policy, opts->policy) : policy_create(&policy))
+		return EXIT_USAGE;
+	if (policy_interval_ms(policy))
+		check.plan.interval_ms = policy_interval_ms(policy);
+	check.plan.policy = policy;
+	check.plan.ctx = &check;
+	check.fail_on = fail_on(opts, policy);
+	add_destinations(&check, opts);
+	status = run(&check);
+	policy_free(policy);
+	return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.h - from a session to outputs: what `trace`, `check` and `record` have in common.
+ *
+ *	session --records--> model --windows--> traps
+ *	    |                  '--reports--> destinations
+ *	    '--> tap
+ */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "options.h"
+#include "output.h"
+#include "policy.h"
+#include "report.h"
+#include "record.h"
+
+/* Where reports go, in which form. */
+struct trace_destination {
+	const struct output *output;
+	const char *path; /* NULL = stdout */
+	struct sink sink; /* ours */
+	int err;	  /* the first; of a pipe that closed, too */
+};
+
+#define TRACE_DESTINATIONS_MAX 8
+
+struct trace_plan {
+	const struct options *opts;  /* processes or command, interval, duration */
+	const struct policy *policy; /* borrowed */
+	unsigned interval_ms;
+	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
+	size_t dest_count;
+	/* Each may be NULL. The first two: 0 or -errno, which ends the trace. */
+	int (*on_begin)(void *ctx, const struct report_meta *meta);
+	int (*on_record)(void *ctx, const struct record *record);
+	void (*on_end)(void *ctx, const struct report *report);
+	void *ctx;
+	/* Results. */
+	bool command_ended;
+	int wait_status; /* of wait(2), if it has */
+};
+
+void trace_add_destination(struct trace_plan *plan, const struct output *output, const char *path);
+
+/* Trace until the end. An enum exit_status, after logging what went wrong. */
+int trace_run(struct trace_plan *plan);
+
+#endif
