@@ -66,7 +66,7 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "a word that is no command: lists the commands, and how to trace a program" {
-	usage frob "=>" "trace, list, doctor"
+	usage frob "=>" "trace, check, list, doctor"
 	usage ./server --port 1 "=>" "smaptrace -- ./server"
 	usage list doctor "=>" "list takes no such argument"
 	usage list -d 3 "=>" "list does not take --duration"

@@ -21,9 +21,11 @@ struct check {
 
 static const char *verdict_name(enum gate_verdict verdict)
 {
-	static const char *const names[] = {[GATE_CLEAN] = "clean",
-					    [GATE_TRAP] = "trap found",
-					    [GATE_INCONCLUSIVE] = "inconclusive"};
+	static const char *const names[] = {
+		[GATE_CLEAN] = "clean",
+		[GATE_TRAP] = "trap found",
+		[GATE_INCONCLUSIVE] = "inconclusive",
+	};
 
 	return names[verdict];
 }

@@ -142,9 +142,8 @@ static void print_help(void)
 	       "  smaptrace doctor                    what is missing, and what to do\n\n"
 	       "Exit status: 0 clean, 2 usage, 125 cannot trace, 126/127 the command cannot\n"
 	       "be run/found; of check the command's own when it failed, else 100 a trap was\n"
-	       "found, 101 nothing can be concluded. Tracing needs root or CAP_BPF and "
-	       "CAP_PERFMON. Manual page:\n"
-	       "smaptrace(1).\n");
+	       "found, 101 nothing can be concluded. Tracing needs root or CAP_BPF and\n"
+	       "CAP_PERFMON. Manual page: smaptrace(1).\n");
 }
 
 /* --- parsers -------------------------------------------------------------- */

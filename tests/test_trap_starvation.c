@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* write-starvation: found as docs/traps.md defines it, and not with one condition unmet. */
+#include "trap_bench.h"
+
+/* --- write-starvation ----------------------------------------------------- */
+
+static void starve(struct bench *bench, const struct second *first, double step, unsigned count)
+{
+	struct second in = *first;
+
+	for (unsigned i = 0; i < count; i++) {
+		in.backlog += step;
+		seconds(bench, &in, 1);
+	}
+}
+
+static const struct second starved = {.retired = 100,
+				      .reclaimed = 49,
+				      .replaces = 100,
+				      .cpu_ms = 100,
+				      .sections = 10,
+				      .read_len = 10,
+				      .oldest_s = 1.0,
+				      .backlog = 1000};
+
+static void test_write_starvation_is_found(void **state)
+{
+	struct second in = starved;
+	struct bench bench;
+
+	(void)state;
+	in.stall = true;
+	start(&bench, NULL);
+	starve(&bench, &in, 51, 3); /* the first has no predecessor to have grown from */
+	assert_int_equal(found(&bench), 0);
+	in.backlog = bench.sample.backlog;
+	starve(&bench, &in, 51, 1);
+	assert_int_equal(found(&bench), 1);
+	assert_string_equal(finding(&bench, 0)->trap, "write-starvation");
+	assert_non_null(strstr(finding(&bench, 0)->shape, "reader"));
+	assert_non_null(strstr(finding(&bench, 0)->remedy, "Thread 77"));
+	stop(&bench);
+}
+
+static void test_write_starvation_by_the_reclaimer(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench, NULL);
+	starve(&bench, &starved, 51, 4);
+	assert_int_equal(found(&bench), 1);
+	assert_non_null(strstr(finding(&bench, 0)->shape, "reclaimer"));
+	stop(&bench);
+}
+
+static void starve_none(const struct second *in, double step)
+{
+	struct bench bench;
+
+	start(&bench, NULL);
+	starve(&bench, in, step, 8);
+	assert_int_equal(found(&bench), 0);
+	stop(&bench);
+}
+
+static void test_write_starvation_needs_each_condition(void **state)
+{
+	struct second in;
+
+	(void)state;
+	starve_none(&starved, 0); /* large, but level */
+	in = starved, in.oldest_s = 0.9;
+	starve_none(&in, 51);
+	in = starved, in.reclaimed = 50;
+	starve_none(&in, 51);
+	in = starved, in.replaces = 0;
+	starve_none(&in, 51);
+}
+
+static const struct second purge = {
+	.deletes = 100, .cpu_ms = 100, .sections = 1000, .read_len = 500};
+
+static void test_deleted_entries_that_nothing_sweeps(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench, NULL);
+	seconds(&bench, &purge, 5);
+	assert_int_equal(found(&bench), 0);
+	seconds(&bench, &purge, 1);
+	assert_int_equal(found(&bench), 1);
+	assert_non_null(strstr(finding(&bench, 0)->shape, "nothing sweeps"));
+	assert_int_equal(evidence(finding(&bench, 0), "retained_more"), 500);
+	stop(&bench);
+}
+
+static void test_deletes_that_do_not_stay(void **state)
+{
+	struct second in;
+
+	(void)state;
+	in = purge, in.inserts = 100; /* stored again */
+	expect_none(&in, 10);
+	in = purge, in.inserts = 96; /* less than the noise of reading beside the writers */
+	expect_none(&in, 10);
+	in = purge, in.rebuilds = 1;
+	expect_none(&in, 10);
+	in = purge, in.promotions = 1;
+	expect_none(&in, 10);
+	expect_none(&purge, 5); /* a burst of five seconds: the first window has no predecessor */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_write_starvation_is_found),
+		cmocka_unit_test(test_write_starvation_by_the_reclaimer),
+		cmocka_unit_test(test_write_starvation_needs_each_condition),
+		cmocka_unit_test(test_deleted_entries_that_nothing_sweeps),
+		cmocka_unit_test(test_deletes_that_do_not_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
