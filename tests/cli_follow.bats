@@ -87,3 +87,17 @@ follow() { # command...
 	wait "$tracer"
 	grep -q '"type":"map"' "$tmp/own"
 }
+
+@test "follow: two commands at a time, of the same program" {
+	"$SMAPTRACE" -o /dev/null -- "$O/tests/workloads/dlmap" --hold --library "$O/libsmap.so" \
+		>"$tmp/other" 2>"$tmp/err" 3>&- </dev/null &
+	tracer=$!
+	pids+=("$tracer")
+	wait_for grep -q ready "$tmp/other"
+	pids+=("$(sed -n 's/^ready //p' "$tmp/other")")
+	MAPS=1 follow "$MAPLOAD" --ops 5000
+	MAPS=1 follow "$O/tests/workloads/dlmap" --library "$O/libsmap.so"
+	go_on "${pids[1]}"
+	wait "$tracer"
+	grep -q '"type":"map"' "$tmp/other"
+}

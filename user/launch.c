@@ -143,26 +143,51 @@ static int poke(pid_t pid, uint64_t addr, unsigned long word)
 	return ptrace(PTRACE_POKETEXT, pid, (void *)addr, (void *)word) ? -errno : 0;
 }
 
-/* Run to addr and stand on it, with the breakpoint gone again. */
+/* A breakpoint of the processor at addr; 0 removes it. */
+static int hard_break(pid_t pid, uint64_t addr)
+{
+#if defined(__x86_64__)
+	const size_t dr0 = offsetof(struct user, u_debugreg[0]);
+	const size_t dr7 = offsetof(struct user, u_debugreg[7]);
+
+	if (ptrace(PTRACE_POKEUSER, pid, (void *)dr7, NULL) ||
+	    ptrace(PTRACE_POKEUSER, pid, (void *)dr0, (void *)addr) ||
+	    (addr && ptrace(PTRACE_POKEUSER, pid, (void *)dr7, (void *)1UL)))
+		return -errno;
+	return 0;
+#else
+	(void)pid;
+	(void)addr;
+	return -EOPNOTSUPP;
+#endif
+}
+
+/*
+ * Run to addr and stand on it, with the breakpoint gone again. Another smaptrace that
+ * follows a command has a uprobe in this place, in all processes, and would take a
+ * breakpoint in the code for its own: hence the processor's, where there is one.
+ */
 static int run_to(struct launch *launch, uint64_t addr)
 {
-	unsigned long word;
+	bool hard = hard_break(launch->pid, addr) == 0;
+	unsigned long word = 0;
 	regs_t regs;
-	int err;
+	int err = 0;
 
-	err = peek(launch->pid, addr, &word);
-	if (!err)
+	if (!hard)
+		err = peek(launch->pid, addr, &word);
+	if (!err && !hard)
 		err = poke(launch->pid, addr, (word & ~TRAP_MASK) | TRAP_INSN);
 	if (!err)
 		err = resume(launch, PTRACE_CONT, SIGTRAP);
 	if (err)
 		return err;
-	err = poke(launch->pid, addr, word);
+	err = hard ? hard_break(launch->pid, 0) : poke(launch->pid, addr, word);
 	if (!err)
 		err = get_regs(launch->pid, &regs);
 	if (err)
 		return err;
-	if (REGS_PC(&regs) - TRAP_PC_AFTER != addr)
+	if (REGS_PC(&regs) - (hard ? 0 : TRAP_PC_AFTER) != addr)
 		return -EPROTO;
 	REGS_PC(&regs) = addr;
 	return set_regs(launch->pid, &regs);
