@@ -101,3 +101,12 @@ follow() { # command...
 	wait "$tracer"
 	grep -q '"type":"map"' "$tmp/other"
 }
+
+@test "follow: a fork without exec, the map used on both sides" {
+	FORKMAP=$O/tests/workloads/forkmap
+	MAPS=2 follow "$FORKMAP"
+	MAPS=2 follow "$FORKMAP" --before
+	MAPS=13 follow "$FORKMAP" --before --children 3 --depth 2 --no-destroy
+	EXACT=--exact MAPS=3 follow "$FORKMAP" --before --children 2
+	SMAPTRACE_ATTACH=perf MAPS=3 follow "$FORKMAP" --before --children 2
+}

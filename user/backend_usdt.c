@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "log.h"
+#include "plain.h"
 #include "usdt.h"
 #include "usdt.skel.h"
 
@@ -208,6 +209,7 @@ static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 {
 	const struct elfnote_probe *probe = &image->note.probe[prog->probe];
 	char path[64];
+	int err;
 	const struct attach_point point = {
 		.path = path,
 		.pid = usdt->following ? ATTACH_ALL : target->pid,
@@ -218,7 +220,13 @@ static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 	};
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", image->fd);
-	return attach_add(&usdt->attached, prog->prog, usdt->way, &point);
+	err = attach_add(&usdt->attached, prog->prog, usdt->way, &point);
+	if (err || !usdt->following)
+		return err;
+	err = plain_keep(image->fd, probe->site, probe->site_cnt);
+	if (err)
+		log_debug("cannot keep the probes of %s plain: %s", image->path, strerror(-err));
+	return 0;
 }
 
 static int attach_failed(int err, const struct target *target, const struct target_image *image,

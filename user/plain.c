@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * plain.c - keep the kernel from making a call of a uprobe.
+ *
+ * Linux 6.18 on x86-64 replaces the breakpoint on a five-byte nop by a call to a page of
+ * its own, at the first hit. That page is not inherited by fork (VM_DONTCOPY) but the call
+ * is, so a child that comes to the probe dies of SIGSEGV. A program that uses a map, forks
+ * and uses it in the child is just that. The kernel gives a place up for good when the
+ * page cannot be put near it in the process that hit it, so a process of ours hits each
+ * place once where that fails: with the file's page mapped at address 0, which the kernel
+ * refuses. It makes a single step, on the nop, and is killed.
+ *
+ * It costs the traced processes the difference between a breakpoint and a call, which is
+ * what all older kernels have. Rejected: repairing the code of each child (it cannot be
+ * stopped before it runs), and other probe places (nops of other lengths would change
+ * the contract of libsmap).
+ */
+#include "plain.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <elf.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+
+static void child_run(int fd, uint64_t page_offset, size_t page)
+{
+	void *at = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
+			(off_t)page_offset);
+
+	if (at != NULL || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		_exit(1);
+	raise(SIGSTOP);
+	_exit(1);
+}
+
+static bool wait_stop(pid_t pid)
+{
+	int status;
+	pid_t got;
+
+	do
+		got = waitpid(pid, &status, 0);
+	while (got < 0 && errno == EINTR);
+	return got == pid && WIFSTOPPED(status);
+}
+
+static int step_at(pid_t pid, uint64_t addr)
+{
+	struct user_regs_struct regs;
+	struct iovec iov = {.iov_base = &regs, .iov_len = sizeof(regs)};
+
+	if (ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &iov))
+		return -errno;
+	regs.rip = addr;
+	regs.orig_rax = (unsigned long long)-1; /* no system call to restart */
+	if (ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &iov) ||
+	    ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL))
+		return -errno;
+	return wait_stop(pid) ? 0 : -ECHILD;
+}
+
+static int keep_one(int fd, uint64_t offset)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	pid_t pid = fork();
+	int err;
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		child_run(fd, offset & ~(uint64_t)(page - 1), page);
+	if (!wait_stop(pid))
+		return -EPERM; /* it may not map that page */
+	err = step_at(pid, offset & (page - 1));
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return err;
+}
+
+#else
+
+static int keep_one(int fd, uint64_t offset)
+{
+	(void)fd;
+	(void)offset;
+	return -EOPNOTSUPP;
+}
+
+#endif
+
+int plain_keep(int file_fd, const uint64_t *offsets, size_t cnt)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < cnt && !err; i++)
+		err = keep_one(file_fd, offsets[i]);
+	return err;
+}
