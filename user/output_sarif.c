@@ -22,7 +22,7 @@
 
 /*
  * Where the docs are: helpUri must be absolute, and the project has no address yet. Who
- * builds for a site of their own sets it: CFLAGS=-DDOCS_URI='"https://..."'.
+ * builds for a site of their own sets it: see docs/ci.md.
  */
 #ifndef DOCS_URI
 #define DOCS_URI "urn:smaptrace:"
