@@ -194,6 +194,14 @@ static void put_text(FILE *file, const char *before, const char *text)
 	fprintf(file, "%s%s", before, safe);
 }
 
+bool finding_tells_cost(const struct finding *finding)
+{
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		if (strcmp(finding->evidence[i].name, "cost_share") == 0)
+			return true;
+	return false;
+}
+
 char *finding_details(const struct finding *finding, const char *separator)
 {
 	char *text = NULL;
@@ -209,8 +217,9 @@ char *finding_details(const struct finding *finding, const char *separator)
 		finding_evidence(line, sizeof(line), &finding->evidence[i]);
 		fprintf(file, "%s%s", ftell(file) > 0 ? separator : "", line);
 	}
-	fprintf(file, "%scost share %.1f %%", ftell(file) > 0 ? separator : "",
-		100 * finding->cost_share);
+	if (!finding_tells_cost(finding))
+		fprintf(file, "%scost share %.1f %%", ftell(file) > 0 ? separator : "",
+			100 * finding->cost_share);
 	put_text(file, separator, finding->remedy);
 	put_text(file, separator, finding->link);
 	if (fclose(file) != 0) {

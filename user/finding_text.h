@@ -43,6 +43,9 @@ size_t finding_title(char *dst, size_t dst_size, const struct finding *finding);
 size_t finding_since(char *dst, size_t dst_size, const struct finding *finding,
 		     const struct report_meta *meta);
 
+/* Whether the cost share is among the evidence: then it need not be told again. */
+bool finding_tells_cost(const struct finding *finding);
+
 /*
  * Shape, evidence, cost share, remedy and link, with `separator` in between. To be
  * freed; NULL = no memory.

@@ -113,7 +113,9 @@ static void put_row(struct sink *sink, const struct report *report, const struct
 		sink_puts(sink, "<br>");
 		put_markdown(sink, line);
 	}
-	sink_printf(sink, "<br>cost share %.1f &#37; | ", 100 * finding->cost_share);
+	if (!finding_tells_cost(finding))
+		sink_printf(sink, "<br>cost share %.1f &#37;", 100 * finding->cost_share);
+	sink_puts(sink, " | ");
 	put_cell(sink, finding->remedy);
 	sink_puts(sink, "\n");
 }

@@ -247,7 +247,9 @@ static void put_finding(struct sink *sink, const struct report *report,
 	put_sentence(sink, finding->shape);
 	for (size_t i = 0; i < finding->evidence_count; i++)
 		put_evidence(sink, &finding->evidence[i]);
-	sink_printf(sink, "      %-26s %12.1f %%\n", "cost share", 100 * finding->cost_share);
+	if (!finding_tells_cost(finding))
+		sink_printf(sink, "      %-26s %12.1f %%\n", "cost share",
+			    100 * finding->cost_share);
 	put_sentence(sink, finding->remedy);
 	put_sentence(sink, finding->link);
 }
