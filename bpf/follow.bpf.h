@@ -143,7 +143,7 @@ static __always_inline bool follow_target(__u64 cookie, __u32 *ret_target)
 
 	*ret_target = cookie;
 	if (!following)
-		return true;
+		return cookie != ST_COOKIE_NONE;
 	process = process_current();
 	if (!process)
 		return false;

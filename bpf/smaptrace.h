@@ -83,6 +83,8 @@ struct st_key {
  * maps is then `number` << ST_FILE_BITS | the cookie, which is the file's index.
  */
 #define ST_FILE_BITS 8
+/* A cookie: this hit is none, only made to be there. */
+#define ST_COOKIE_NONE 0xffffffff
 
 struct st_process {
 	__u32 number;	 /* of its address space: new after a fork and an exec */

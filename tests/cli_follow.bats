@@ -110,3 +110,17 @@ follow() { # command...
 	EXACT=--exact MAPS=3 follow "$FORKMAP" --before --children 2
 	SMAPTRACE_ATTACH=perf MAPS=3 follow "$FORKMAP" --before --children 2
 }
+
+# Linux 6.18 made a call of the probe, to a page that the child does not have.
+@test "follow: with -p children are not traced, and not harmed" {
+	for way in multi perf; do
+		start "$tmp/own" ready "$O/tests/workloads/forkmap" --hold --before --children 2
+		SMAPTRACE_ATTACH=$way trace "$tmp/trace" -p "$pid"
+		go_on "$pid"
+		wait "$pid" # fails if a child did
+		wait "$tracer"
+		[ "$(grep -c '"type":"map"' "$tmp/own")" = 3 ]
+		jq -es --arg pid "$pid" '.[] | select(.type == "end")
+			| ([.maps[].pid] == [$pid | tonumber]) and (.losses | all(. == 0))' "$tmp/trace"
+	done
+}

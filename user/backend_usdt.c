@@ -138,6 +138,7 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 
 	libbpf_set_print(libbpf_log);
 	usdt->way = attach_best_way();
+	usdt->plain = plain_needed();
 	usdt->skel = usdt_bpf__open();
 	if (!usdt->skel)
 		return load_failed(-errno);
@@ -203,6 +204,33 @@ static int usdt_match(const struct target_image *image)
 	return err ? err : 1;
 }
 
+struct trial {
+	struct usdt *usdt;
+	const struct bpf_program *prog;
+	struct attach_point point;
+};
+
+static int try_in(void *ctx, pid_t pid)
+{
+	struct trial *trial = ctx;
+
+	trial->point.pid = pid;
+	return attach_add(&trial->usdt->trial, trial->prog, trial->usdt->way, &trial->point);
+}
+
+/* Without it, a forked child of the target would die at a probe (plain.c). */
+static void keep_plain(struct usdt *usdt, const struct bpf_program *prog,
+		       const struct attach_point *point, const struct target_image *image)
+{
+	struct trial trial = {.usdt = usdt, .prog = prog, .point = *point};
+	int err;
+
+	trial.point.cookie = ST_COOKIE_NONE;
+	err = plain_keep(image->fd, point->offset, point->offset_cnt, prog ? try_in : NULL, &trial);
+	if (err)
+		log_debug("cannot keep the probes of %s plain: %s", image->path, strerror(-err));
+}
+
 static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 			const struct target *target, const struct target_image *image,
 			uint32_t cookie)
@@ -220,13 +248,12 @@ static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 	};
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", image->fd);
+	if (usdt->plain && !usdt->following)
+		keep_plain(usdt, prog->prog, &point, image);
 	err = attach_add(&usdt->attached, prog->prog, usdt->way, &point);
-	if (err || !usdt->following)
-		return err;
-	err = plain_keep(image->fd, probe->site, probe->site_cnt);
-	if (err)
-		log_debug("cannot keep the probes of %s plain: %s", image->path, strerror(-err));
-	return 0;
+	if (!err && usdt->plain && usdt->following)
+		keep_plain(usdt, NULL, &point, image);
+	return err;
 }
 
 static int attach_failed(int err, const struct target *target, const struct target_image *image,
@@ -297,6 +324,7 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 		key = target->number << ST_FILE_BITS | cookie;
 	}
 	err = is_new ? attach_probes(usdt, target, image, cookie) : 0;
+	attach_remove_all(&usdt->trial);
 	if (err)
 		return err;
 	in = add_image(usdt, target, image, key);

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -30,6 +31,14 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
+
+/* The call goes there; came with it. */
+#define SYS_UPROBE 336
+
+bool plain_needed(void)
+{
+	return syscall(SYS_UPROBE) < 0 && errno != ENOSYS;
+}
 
 static void child_run(int fd, uint64_t page_offset, size_t page)
 {
@@ -68,7 +77,7 @@ static int step_at(pid_t pid, uint64_t addr)
 	return wait_stop(pid) ? 0 : -ECHILD;
 }
 
-static int keep_one(int fd, uint64_t offset)
+static int keep_one(int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid), void *ctx)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	pid_t pid = fork();
@@ -80,7 +89,9 @@ static int keep_one(int fd, uint64_t offset)
 		child_run(fd, offset & ~(uint64_t)(page - 1), page);
 	if (!wait_stop(pid))
 		return -EPERM; /* it may not map that page */
-	err = step_at(pid, offset & (page - 1));
+	err = attach ? attach(ctx, pid) : 0;
+	if (!err)
+		err = step_at(pid, offset & (page - 1));
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -89,20 +100,28 @@ static int keep_one(int fd, uint64_t offset)
 
 #else
 
-static int keep_one(int fd, uint64_t offset)
+bool plain_needed(void)
+{
+	return false;
+}
+
+static int keep_one(int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid), void *ctx)
 {
 	(void)fd;
 	(void)offset;
+	(void)attach;
+	(void)ctx;
 	return -EOPNOTSUPP;
 }
 
 #endif
 
-int plain_keep(int file_fd, const uint64_t *offsets, size_t cnt)
+int plain_keep(int file_fd, const uint64_t *offsets, size_t cnt,
+	       int (*attach)(void *ctx, pid_t pid), void *ctx)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < cnt && !err; i++)
-		err = keep_one(file_fd, offsets[i]);
+		err = keep_one(file_fd, offsets[i], attach, ctx);
 	return err;
 }

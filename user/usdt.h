@@ -45,8 +45,10 @@ struct usdt {
 	struct ring_buffer *ring;
 	enum attach_way way;
 	struct attach_set attached;
+	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
 	bool exact, changed, last;
+	bool plain;	/* probes have to be kept plain (plain.h) */
 	bool following; /* a command: targets are process number and file */
 	bool tree;	/* ... with its children */
 	bool done;	/* probes removed: nobody is looked at any more */

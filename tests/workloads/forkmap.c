@@ -9,11 +9,12 @@
 #include <errno.h>
 #include <sys/wait.h>
 #include "cli.h"
+#include "hold.h"
 #include "mapjson.h"
 
 static struct {
 	uint64_t children, depth, rounds;
-	bool before;
+	bool before, hold;
 	bool no_destroy;
 } opt = {.children = 1, .depth = 1, .rounds = 20};
 
@@ -23,6 +24,7 @@ static const struct cli_option options[] = {
 	{"rounds", "N", "promotions to cause in each process (20)", CLI_U64, &opt.rounds, 1, 10000,
 	 NULL},
 	{"before", NULL, "use the map before the fork, too", CLI_FLAG, &opt.before, 0, 0, NULL},
+	{"hold", NULL, "hold before all", CLI_FLAG, &opt.hold, 0, 0, NULL},
 	{"no-destroy", NULL, "exit without smap_destroy", CLI_FLAG, &opt.no_destroy, 0, 0, NULL},
 };
 
@@ -31,7 +33,8 @@ static const struct cli cli = {
 	.summary = "Makes a map, forks, and uses the map in all processes.",
 	.options = options,
 	.option_count = sizeof(options) / sizeof(options[0]),
-	.notes = "Each process prints its map's counters.",
+	.notes = "Each process prints its map's counters. Holding ends by a byte on stdin or by "
+		 "SIGUSR1.",
 };
 
 static uint64_t next_key;
@@ -86,6 +89,12 @@ int main(int argc, char **argv)
 
 	if (!cli_parse(&cli, argc, argv, &status))
 		return status;
+	if (!hold_init()) {
+		perror("forkmap: error: signalfd");
+		return CLI_FAILED;
+	}
+	if (opt.hold)
+		hold_wait(NULL);
 	err = smap_create(&map, &opts);
 	if (!err && opt.before)
 		err = use(map, opt.rounds);
