@@ -110,11 +110,6 @@ const struct trap_text trap_texts[] = {
 		{NULL, NULL, NULL},
 };
 
-bool finding_in_map(const struct finding *finding, const struct report_map *map)
-{
-	return finding->pid == map->pid && finding->addr == map->addr && finding->id == map->id;
-}
-
 bool finding_same(const struct finding *a, const struct finding *b)
 {
 	return a->pid == b->pid && a->addr == b->addr && a->id == b->id &&

@@ -25,8 +25,6 @@ struct trap_text {
 /* All traps there are, NULL-ended by name. */
 extern const struct trap_text trap_texts[];
 
-/* Whether the finding is of this map. */
-bool finding_in_map(const struct finding *finding, const struct report_map *map);
 /* Whether both are of one trap in one map. */
 bool finding_same(const struct finding *a, const struct finding *b);
 

@@ -28,20 +28,49 @@ static const char *severity(const struct finding *finding)
 	}
 }
 
-/* How many before it have the same hash. */
-static unsigned ordinal(const struct report *report, size_t index, uint64_t hash)
-{
-	unsigned count = 0;
+struct print {
+	uint64_t hash;
+	size_t index;	  /* of the finding */
+	unsigned ordinal; /* how many findings before it have the same hash */
+};
 
-	for (size_t i = 0; i < index; i++)
-		count += finding_hash(&report->findings[i]) == hash;
-	return count;
+static int by_hash(const void *left, const void *right)
+{
+	const struct print *a = left, *b = right;
+
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
 }
 
-static json_t *entry_json(const struct report *report, size_t index)
+static int by_index(const void *left, const void *right)
 {
-	const struct finding *finding = &report->findings[index];
-	uint64_t hash = finding_hash(finding);
+	const struct print *a = left, *b = right;
+
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* A fingerprint for each finding; to be freed, NULL = no memory. */
+static struct print *make_prints(const struct report *report)
+{
+	size_t count = report->finding_count;
+	struct print *prints = calloc(count + 1, sizeof(*prints));
+
+	if (!prints)
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		prints[i] = (struct print){finding_hash(&report->findings[i]), i, 0};
+	qsort(prints, count, sizeof(*prints), by_hash);
+	for (size_t i = 1; i < count; i++)
+		if (prints[i].hash == prints[i - 1].hash)
+			prints[i].ordinal = prints[i - 1].ordinal + 1;
+	qsort(prints, count, sizeof(*prints), by_index);
+	return prints;
+}
+
+static json_t *entry_json(const struct report *report, const struct print *print)
+{
+	const struct finding *finding = &report->findings[print->index];
 	char *details = finding_details(finding, "; ");
 	char title[FINDING_LINE_MAX], fingerprint[40], uri[4096];
 	json_t *entry;
@@ -50,8 +79,8 @@ static json_t *entry_json(const struct report *report, size_t index)
 		return NULL;
 	finding_title(title, sizeof(title), finding);
 	finding_uri(uri, sizeof(uri), report, finding);
-	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64 "%08x", hash,
-		 ordinal(report, index, hash));
+	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64 "%08x", print->hash,
+		 print->ordinal);
 	entry = json_pack("{s:o, s:o, s:s, s:s, s:{s:s, s:{s:i}}}", "description",
 			  json_sprintf("%s: %s", title, details), "check_name",
 			  json_safe(finding->trap), "fingerprint", fingerprint, "severity",
@@ -60,22 +89,30 @@ static json_t *entry_json(const struct report *report, size_t index)
 	return entry;
 }
 
+static json_t *entries_json(const struct report *report, const struct print *prints)
+{
+	json_t *entries = json_array();
+
+	for (size_t i = 0; i < report->finding_count; i++)
+		if (json_array_append_new(entries, entry_json(report, &prints[i])) < 0) {
+			json_decref(entries);
+			return NULL;
+		}
+	return entries;
+}
+
 static int gitlab_report(struct sink *sink, const struct report *report)
 {
-	json_t *entries;
+	struct print *prints;
+	int err;
 
 	if (report->kind != REPORT_END)
 		return 0;
-	entries = json_array();
-	for (size_t i = 0; i < report->finding_count; i++)
-		if (json_array_append_new(entries, entry_json(report, i)) < 0) {
-			json_decref(entries);
-			return -ENOMEM;
-		}
-	if (json_put(sink, entries, JSON_INDENT(2)) < 0)
-		return sink->err ? sink->err : -ENOMEM;
+	prints = make_prints(report);
+	err = json_put(sink, prints ? entries_json(report, prints) : NULL, JSON_INDENT(2));
 	sink_puts(sink, "\n");
-	return 0;
+	free(prints);
+	return err;
 }
 
 const struct output output_gitlab = {

@@ -47,54 +47,119 @@ static void put_name(struct sink *sink, const char *name)
 
 /* --- what is counted ------------------------------------------------------ */
 
+/* Findings by map and trap: those of one test case are a group, next to each other. */
+struct view {
+	const struct report *report;
+	const struct finding **sorted;
+	size_t count;
+};
+
 static bool fails(const struct finding *finding)
 {
 	return finding->severity >= FINDING_WARNING;
 }
 
-/* Whether the finding's trap and map have a test case anyway. */
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_keys(const struct finding *a, const struct finding *b)
+{
+	int order = compare_u64((uint64_t)a->pid, (uint64_t)b->pid);
+
+	order = order ? order : compare_u64(a->addr, b->addr);
+	order = order ? order : compare_u64(a->id, b->id);
+	return order ? order : strcmp(a->trap, b->trap);
+}
+
+/* In a group, as they came. */
+static int compare_findings(const void *left, const void *right)
+{
+	const struct finding *a = *(const struct finding *const *)left;
+	const struct finding *b = *(const struct finding *const *)right;
+	int order = compare_keys(a, b);
+
+	return order ? order : a < b ? -1 : a > b;
+}
+
+static int view_make(struct view *view, const struct report *report)
+{
+	*view = (struct view){.report = report, .count = report->finding_count};
+	view->sorted = calloc(view->count + 1, sizeof(*view->sorted));
+	if (!view->sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < view->count; i++)
+		view->sorted[i] = &report->findings[i];
+	qsort(view->sorted, view->count, sizeof(*view->sorted), compare_findings);
+	return 0;
+}
+
+/* The end of the group that begins at `begin`. */
+static size_t group_end(const struct view *view, size_t begin)
+{
+	size_t end = begin + 1;
+
+	while (end < view->count && finding_same(view->sorted[begin], view->sorted[end]))
+		end++;
+	return end;
+}
+
+/* Where the group of `key` begins, or would. */
+static size_t group_begin(const struct view *view, const struct finding *key)
+{
+	size_t low = 0, high = view->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_keys(view->sorted[middle], key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int compare_map(const void *key, const void *element)
+{
+	const struct finding *finding = key;
+	const struct report_map *map = element;
+	int order = compare_u64((uint64_t)finding->pid, (uint64_t)map->pid);
+
+	order = order ? order : compare_u64(finding->addr, map->addr);
+	return order ? order : compare_u64(finding->id, map->id);
+}
+
+/* Whether the finding's trap and map have a test case anyway. Maps are in order. */
 static bool listed(const struct report *report, const struct finding *finding)
 {
 	const struct trap_text *trap = trap_texts;
 
 	while (trap->name && strcmp(trap->name, finding->trap) != 0)
 		trap++;
-	for (size_t i = 0; trap->name && i < report->map_count; i++)
-		if (finding_in_map(finding, &report->maps[i]))
-			return true;
-	return false;
+	return trap->name && report->map_count > 0 &&
+	       bsearch(finding, report->maps, report->map_count, sizeof(report->maps[0]),
+		       compare_map);
 }
 
-/* The first of its trap and map; of the failing ones, or of all. */
-static bool first(const struct report *report, size_t index, bool failing)
+static void count_cases(const struct view *view, size_t *ret_tests, size_t *ret_failures)
 {
-	const struct finding *finding = &report->findings[index];
-
-	for (size_t i = 0; i < index; i++)
-		if (finding_same(&report->findings[i], finding) &&
-		    (!failing || fails(&report->findings[i])))
-			return false;
-	return true;
-}
-
-static size_t count_tests(const struct report *report)
-{
-	size_t count = 2;
+	size_t tests = 2, failures = 0, end;
 
 	for (const struct trap_text *trap = trap_texts; trap->name; trap++)
-		count += report->map_count;
-	for (size_t i = 0; i < report->finding_count; i++)
-		count += first(report, i, false) && !listed(report, &report->findings[i]);
-	return count;
-}
+		tests += view->report->map_count;
+	for (size_t begin = 0; begin < view->count; begin = end) {
+		bool failed = false;
 
-static size_t count_failures(const struct report *report)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < report->finding_count; i++)
-		count += fails(&report->findings[i]) && first(report, i, true);
-	return count;
+		end = group_end(view, begin);
+		for (size_t i = begin; i < end; i++)
+			failed |= fails(view->sorted[i]);
+		failures += failed;
+		tests += !listed(view->report, view->sorted[begin]);
+	}
+	*ret_tests = tests;
+	*ret_failures = failures;
 }
 
 /* --- test cases ----------------------------------------------------------- */
@@ -127,8 +192,20 @@ static void open_case(struct sink *sink, const char *class_name, double seconds)
 	sink_printf(sink, "\" time=\"%.3f\" name=\"", seconds);
 }
 
+static void open_failure(struct sink *sink, const struct finding *finding)
+{
+	char title[FINDING_LINE_MAX];
+
+	sink_puts(sink, "\">\n      <failure type=\"");
+	put_name(sink, finding->trap);
+	sink_puts(sink, "\" message=\"");
+	finding_title(title, sizeof(title), finding);
+	put_xml(sink, title);
+	sink_puts(sink, "\">");
+}
+
 /* The case of a trap in a map; `key` says which. All of its findings are one failure. */
-static int put_case(struct sink *sink, const struct report *report, const struct finding *key)
+static int put_case(struct sink *sink, const struct view *view, const struct finding *key)
 {
 	bool failed = false;
 	int err = 0;
@@ -137,28 +214,23 @@ static int put_case(struct sink *sink, const struct report *report, const struct
 	put_name(sink, key->name);
 	sink_puts(sink, ": ");
 	put_name(sink, key->trap);
-	for (size_t i = 0; i < report->finding_count && !err; i++) {
-		const struct finding *finding = &report->findings[i];
-		char title[FINDING_LINE_MAX];
+	for (size_t i = group_begin(view, key); i < view->count && !err; i++) {
+		const struct finding *finding = view->sorted[i];
 
-		if (!fails(finding) || !finding_same(finding, key))
+		if (!finding_same(finding, key))
+			break;
+		if (!fails(finding))
 			continue;
-		if (!failed) {
-			sink_puts(sink, "\">\n      <failure type=\"");
-			put_name(sink, key->trap);
-			sink_puts(sink, "\" message=\"");
-			finding_title(title, sizeof(title), finding);
-			put_xml(sink, title);
-			sink_puts(sink, "\">");
-		}
+		if (!failed)
+			open_failure(sink, finding);
 		failed = true;
-		err = put_details(sink, report, finding);
+		err = put_details(sink, view->report, finding);
 	}
 	sink_puts(sink, failed ? "</failure>\n    </testcase>\n" : "\"/>\n");
 	return err;
 }
 
-static int put_map(struct sink *sink, const struct report *report, const struct report_map *map)
+static int put_map(struct sink *sink, const struct view *view, const struct report_map *map)
 {
 	struct finding key = {.pid = map->pid, .addr = map->addr, .id = map->id};
 	int err = 0;
@@ -167,7 +239,7 @@ static int put_map(struct sink *sink, const struct report *report, const struct 
 	key.comm = map->comm;
 	for (const struct trap_text *trap = trap_texts; trap->name && !err; trap++) {
 		key.trap = trap->name;
-		err = put_case(sink, report, &key);
+		err = put_case(sink, view, &key);
 	}
 	return err;
 }
@@ -188,19 +260,21 @@ static void put_run_case(struct sink *sink, const char *name, double seconds, co
 
 /* --- the document --------------------------------------------------------- */
 
-static void put_head(struct sink *sink, const struct report *report)
+static void put_head(struct sink *sink, const struct view *view)
 {
+	const struct report *report = view->report;
 	time_t seconds = (time_t)(report->meta->start_unix_ns / 1000000000ULL);
-	size_t errors = (report->map_count == 0) + (report->lost > 0);
+	size_t tests, failures, errors = (report->map_count == 0) + (report->lost > 0);
 	char date[32];
 	struct tm tm;
 
+	count_cases(view, &tests, &failures);
 	gmtime_r(&seconds, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	sink_puts(sink, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
 			"  <testsuite name=\"smaptrace\" package=\"smaptrace\" id=\"0\"");
-	sink_printf(sink, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\"", count_tests(report),
-		    count_failures(report), errors);
+	sink_printf(sink, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\"", tests, failures,
+		    errors);
 	sink_printf(sink, " time=\"%.3f\" timestamp=\"%s\" hostname=\"", report_seconds(report),
 		    date);
 	put_name(sink, report->meta->hostname[0] ? report->meta->hostname : "localhost");
@@ -211,31 +285,31 @@ static void put_head(struct sink *sink, const struct report *report)
 	sink_puts(sink, "\"/>\n    </properties>\n");
 }
 
-static int put_cases(struct sink *sink, const struct report *report)
+static int put_cases(struct sink *sink, const struct view *view)
 {
+	const struct report *report = view->report;
 	char losses[FINDING_LINE_MAX];
 	int err = 0;
 
 	for (size_t i = 0; i < report->map_count && !err; i++)
-		err = put_map(sink, report, &report->maps[i]);
-	for (size_t i = 0; i < report->finding_count && !err; i++)
-		if (first(report, i, false) && !listed(report, &report->findings[i]))
-			err = put_case(sink, report, &report->findings[i]);
+		err = put_map(sink, view, &report->maps[i]);
+	for (size_t i = 0; i < view->count && !err; i = group_end(view, i))
+		if (!listed(report, view->sorted[i]))
+			err = put_case(sink, view, view->sorted[i]);
 	losses_text(losses, sizeof(losses), report);
 	put_run_case(sink, "a map was seen", 0, report->map_count == 0 ? "no map was seen" : "");
 	put_run_case(sink, "nothing was lost", report_seconds(report), losses);
 	return err;
 }
 
-static int junit_report(struct sink *sink, const struct report *report)
+static int put_suite(struct sink *sink, const struct view *view)
 {
+	const struct report *report = view->report;
 	char doubt[FINDING_LINE_MAX];
 	int err;
 
-	if (report->kind != REPORT_END)
-		return 0;
-	put_head(sink, report);
-	err = put_cases(sink, report);
+	put_head(sink, view);
+	err = put_cases(sink, view);
 	sink_puts(sink, "    <system-out>");
 	for (size_t i = 0; i < report->finding_count && !err; i++)
 		if (!fails(&report->findings[i]))
@@ -244,6 +318,21 @@ static int junit_report(struct sink *sink, const struct report *report)
 	doubt_text(doubt, sizeof(doubt), report);
 	put_xml(sink, doubt);
 	sink_puts(sink, "</system-err>\n  </testsuite>\n</testsuites>\n");
+	return err;
+}
+
+static int junit_report(struct sink *sink, const struct report *report)
+{
+	struct view view;
+	int err;
+
+	if (report->kind != REPORT_END)
+		return 0;
+	err = view_make(&view, report);
+	if (err)
+		return err;
+	err = put_suite(sink, &view);
+	free(view.sorted);
 	return err;
 }
 
