@@ -1,23 +1,33 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
- * policy.c - the defaults, and the questions to a policy. Pure: the file is read by
- * policy_file.c.
+ * policy.c - see policy.h. Model: the general limits and a list of patterns with limits of
+ * their own, complete ones, so that a look-up is one walk and no merging.
  */
+#include "policy.h"
+
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
-
-#include "policy.h"
 #include "policy_data.h"
 
-#define LIMIT_DEFAULT(name, def, ...) .name = (def),
-#define TRAP_DEFAULTS(trap, LIST) .trap = {LIST(LIMIT_DEFAULT)},
-#define SEVERITY_DEFAULT(trap, LIST) .trap = FINDING_WARNING,
-#define BUDGET_DEFAULT(name, ...) .name = -1,
-
 const struct limits limits_default = {
-	TRAP_LIMITS(TRAP_DEFAULTS).severity = {TRAP_LIMITS(SEVERITY_DEFAULT)},
-	.budget = {BUDGETS(BUDGET_DEFAULT)},
+#define LIMIT_DEFAULT(name, value, ...) .name = value,
+#define TRAP_DEFAULT(trap, LIST) .trap = {LIST(LIMIT_DEFAULT)},
+	TRAP_LIMITS(TRAP_DEFAULT)
+#undef TRAP_DEFAULT
+#undef LIMIT_DEFAULT
+		.severity =
+		{
+#define SEVERITY_DEFAULT(trap, LIST) .trap = FINDING_ERROR,
+			TRAP_LIMITS(SEVERITY_DEFAULT)
+#undef SEVERITY_DEFAULT
+		},
+	.budget =
+		{
+#define BUDGET_DEFAULT(name, ...) .name = -1,
+			BUDGETS(BUDGET_DEFAULT)
+#undef BUDGET_DEFAULT
+		},
 };
 
 int policy_create(struct policy **ret_policy)
@@ -26,7 +36,7 @@ int policy_create(struct policy **ret_policy)
 
 	if (!policy)
 		return -ENOMEM;
-	policy->general = limits_default;
+	policy->limits = limits_default;
 	policy->fail_on = FINDING_WARNING;
 	*ret_policy = policy;
 	return 0;
@@ -44,13 +54,10 @@ void policy_free(struct policy *policy)
 
 const struct limits *policy_limits(const struct policy *policy, const char *map_name)
 {
-	for (size_t i = 0; i < policy->map_count; i++) {
-		const struct policy_map *map = &policy->maps[i];
-
-		if (fnmatch(map->pattern, map_name, 0) == 0)
-			return &map->limits;
-	}
-	return &policy->general;
+	for (size_t i = 0; i < policy->map_count; i++)
+		if (fnmatch(policy->maps[i].pattern, map_name, 0) == 0)
+			return &policy->maps[i].limits;
+	return &policy->limits;
 }
 
 unsigned policy_interval_ms(const struct policy *policy)
