@@ -80,6 +80,7 @@ int command_check(const struct options *opts)
 {
 	struct check check = {
 		.plan = {.opts = opts,
+			 .replay = opts->replay,
 			 .interval_ms = (unsigned)(opts->interval * 1000 + 0.5),
 			 .on_end = on_end},
 		.min_events = opts->min_events,

@@ -76,6 +76,8 @@ static const struct option_def defs[] = {
 	 .help = "write a GitLab Code Quality report"},
 	{'r', true, "report", TYPE_TEXT, INTO(report), .arg = "FILE",
 	 .help = "write all windows and findings as JSON lines"},
+	{'w', true, "replay", TYPE_TEXT, INTO(replay), .arg = "FILE",
+	 .help = "judge what record wrote, instead of a command"},
 	{'v', false, "verbose", TYPE_FLAG, INTO(verbose), .help = "say more on stderr"},
 	{'h', false, "help", TYPE_HELP, .help = "print this"},
 	{'V', false, "version", TYPE_VERSION, .help = "print the version"},
@@ -385,6 +387,23 @@ static int parse_some(struct options *opts, int argc, char **argv, char *given, 
 	return 0;
 }
 
+static size_t files_wanted(const struct command *command)
+{
+	size_t count = 0;
+
+	for (const char *letter = command->options; *letter; letter++)
+		count += *letter == 'F';
+	return count < OPTIONS_FILES_MAX ? count : OPTIONS_FILES_MAX;
+}
+
+static int add_file(struct options *opts, char *word)
+{
+	if (opts->file_count == files_wanted(opts->command))
+		return usage_error("'%s': %s takes no such argument", word, opts->command->name);
+	opts->files[opts->file_count++] = word;
+	return 0;
+}
+
 static int parse_words(struct options *opts, int argc, char **argv, char *given, int *ret_status)
 {
 	while (true) {
@@ -398,11 +417,9 @@ static int parse_words(struct options *opts, int argc, char **argv, char *given,
 		}
 		if (optind == argc)
 			return 0;
-		if (opts->command)
-			return usage_error("'%s': %s takes no such argument", argv[optind],
-					   opts->command->name);
-		if (set_command(opts, argv[optind++]))
+		if (opts->command ? add_file(opts, argv[optind]) : set_command(opts, argv[optind]))
 			return -1;
+		optind++;
 	}
 }
 
@@ -414,6 +431,11 @@ static int check(struct options *opts, const char *given)
 		if (!strchr(command->options, *given))
 			return usage_error("%s does not take --%s", command->name,
 					   find_def(*given)->name);
+	if (opts->file_count < files_wanted(command))
+		return usage_error("%s needs: %s", command->name, command->args);
+	if (opts->replay)
+		return opts->cmd ? usage_error("give either --replay FILE or a command, not both")
+				 : 0;
 	if (!strchr(command->options, 'c'))
 		return opts->cmd ? usage_error("%s does not run a command", command->name) : 0;
 	if (!strchr(command->options, 'p'))

@@ -23,11 +23,15 @@ enum exit_status {
 	EXIT_NOT_FOUND = 127,
 };
 
+#define OPTIONS_FILES_MAX 2
+
 struct options {
 	const struct command *command; /* trace, list, doctor, ... */
 	pid_t *pids;
 	size_t pid_count;
-	char **cmd;	 /* after "--", NULL-ended, or NULL */
+	char **cmd;			/* after "--", NULL-ended, or NULL */
+	char *files[OPTIONS_FILES_MAX]; /* as many as the command takes */
+	size_t file_count;
 	double interval; /* seconds */
 	double duration; /* seconds; 0 = no limit */
 	char *format;	 /* name of an output */
@@ -42,21 +46,24 @@ struct options {
 	unsigned min_events;
 	char *junit, *sarif, *gitlab, *report; /* files; NULL = not wanted */
 	bool github;
+	char *replay; /* a recording instead of a command */
 };
 
 /*
  * The commands. A new one is a file with command_<name>() and a line here:
- * X(name, letters of the options it takes and c for a command, usage, help).
+ * X(name, letters of the options it takes, c for a command and F for each file, usage, help).
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
 	X(trace, "pidfoemvc",                                                                      \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoemvcyatnjsglr", "[OPTION...] -- CMD",                                        \
+	X(check, "idfoemvcyatnjsglrw", "[OPTION...] -- CMD",                                       \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
-	X(doctor, "v", "", "check what tracing needs, and say what to do")
+	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
+	X(record, "pidoemvc", "-o FILE [-- CMD]", "trace into a file")                             \
+	X(report, "fovtF", "FILE", "show what record wrote, with its findings")
 
 struct command {
 	const char *name;

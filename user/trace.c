@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include "log.h"
 #include "model.h"
+#include "replay.h"
 #include "session.h"
 #include "trap.h"
 
@@ -249,6 +250,27 @@ static int run_session(struct trace *trace)
 	return err ? EXIT_CANNOT_TRACE : EXIT_CLEAN;
 }
 
+static int on_replayed(void *ctx, const struct record *record)
+{
+	struct trace *trace = ctx;
+
+	return trace->stop ? -ECANCELED : on_record(trace, record);
+}
+
+/* What was readable of a damaged recording is reported like the rest. */
+static int run_replay(struct trace *trace)
+{
+	const struct record_sink sink = {.emit = on_replayed, .ctx = trace};
+	int err;
+
+	begin_destinations(trace);
+	err = replay_run(trace->plan->replay, &sink);
+	if (trace->model->window_count > 0 && put_report(trace, REPORT_END) && !err)
+		err = -ENOMEM;
+	end_destinations(trace);
+	return err ? EXIT_CANNOT_TRACE : EXIT_CLEAN;
+}
+
 static int run(struct trace *trace)
 {
 	struct trace_plan *plan = trace->plan;
@@ -257,14 +279,37 @@ static int run(struct trace *trace)
 	if (!err)
 		err = traps_create(&trace->traps, plan->policy, plan->interval_ms,
 				   plan->opts->traps);
-	if (!err && plan->on_begin)
-		err = plan->on_begin(plan->ctx, &trace->meta);
 	if (err) {
 		log_err(err, "cannot start");
 		return EXIT_CANNOT_TRACE;
 	}
+	if (plan->on_begin && plan->on_begin(plan->ctx, &trace->meta))
+		return EXIT_CANNOT_TRACE;
+	if (plan->replay)
+		return run_replay(trace);
 	catch_signals();
 	return run_session(trace);
+}
+
+/* Who and when: of a recording what it says. The version is ours, as the reports are. */
+static int set_meta(struct trace *trace)
+{
+	struct trace_plan *plan = trace->plan;
+	struct recording_meta recorded;
+
+	if (plan->replay) {
+		if (replay_meta(plan->replay, &recorded))
+			return -EIO;
+		trace->meta = recorded.report;
+		trace->meta.version = SMAPTRACE_VERSION;
+		plan->interval_ms = trace->meta.interval_ms;
+		return 0;
+	}
+	report_meta_now(&trace->meta, SMAPTRACE_VERSION);
+	trace->meta.interval_ms = plan->interval_ms;
+	trace->meta.duration_ms = (unsigned)(plan->opts->duration * 1000 + 0.5);
+	trace->meta.exact = plan->opts->exact;
+	return 0;
 }
 
 int trace_run(struct trace_plan *plan)
@@ -272,10 +317,8 @@ int trace_run(struct trace_plan *plan)
 	struct trace trace = {.plan = plan};
 	int status;
 
-	report_meta_now(&trace.meta, SMAPTRACE_VERSION);
-	trace.meta.interval_ms = plan->interval_ms;
-	trace.meta.duration_ms = (unsigned)(plan->opts->duration * 1000 + 0.5);
-	trace.meta.exact = plan->opts->exact;
+	if (set_meta(&trace))
+		return EXIT_CANNOT_TRACE;
 	if (open_destinations(plan))
 		return EXIT_CANNOT_TRACE;
 	status = close_destinations(plan, run(&trace));
@@ -284,9 +327,11 @@ int trace_run(struct trace_plan *plan)
 	return status;
 }
 
-int command_trace(const struct options *opts)
+/* trace, and report: the same with a file. */
+static int show(const struct options *opts, const char *replay)
 {
 	struct trace_plan plan = {.opts = opts,
+				  .replay = replay,
 				  .interval_ms = (unsigned)(opts->interval * 1000 + 0.5)};
 	struct policy *policy;
 	int status, err = policy_create(&policy);
@@ -300,4 +345,14 @@ int command_trace(const struct options *opts)
 	status = trace_run(&plan);
 	policy_free(policy);
 	return status;
+}
+
+int command_trace(const struct options *opts)
+{
+	return show(opts, NULL);
+}
+
+int command_report(const struct options *opts)
+{
+	return show(opts, opts->files[0]);
 }

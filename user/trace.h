@@ -5,6 +5,8 @@
  *	session --records--> model --windows--> traps
  *	    |                  '--reports--> destinations
  *	    '--> tap
+ *
+ * or from a recording, which takes the place of the session.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -30,10 +32,14 @@ struct trace_destination {
 struct trace_plan {
 	const struct options *opts;  /* processes or command, interval, duration */
 	const struct policy *policy; /* borrowed */
-	unsigned interval_ms;
+	const char *replay;	     /* a recording instead of a session, or NULL */
+	unsigned interval_ms;	     /* of a recording its own */
 	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
 	size_t dest_count;
-	/* Each may be NULL. The first two: 0 or -errno, which ends the trace. */
+	/*
+	 * Each may be NULL. The first two: 0 or -errno, logged by them, which ends the
+	 * trace.
+	 */
 	int (*on_begin)(void *ctx, const struct report_meta *meta);
 	int (*on_record)(void *ctx, const struct record *record);
 	void (*on_end)(void *ctx, const struct report *report);

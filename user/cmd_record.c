@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_record.c - the command `record`: a trace without destinations, whose tap writes
+ * the records to a file. What they mean is for whoever reads it.
+ */
+#include "log.h"
+#include "recording.h"
+#include "trace.h"
+
+struct recorder {
+	const char *path;
+	struct recording *recording;
+};
+
+static int on_begin(void *ctx, const struct report_meta *meta)
+{
+	struct recorder *recorder = ctx;
+	int err = recording_create(&recorder->recording, recorder->path, meta);
+
+	if (err && !recorder->recording) {
+		log_err(err, "cannot write %s", recorder->path);
+		log_hint("give -o a file that you may write; nothing has been attached");
+	}
+	return err;
+}
+
+static int on_record(void *ctx, const struct record *record)
+{
+	struct recorder *recorder = ctx;
+
+	return recording_add(recorder->recording, record);
+}
+
+static int run(struct recorder *recorder, struct trace_plan *plan)
+{
+	int status = trace_run(plan);
+	int err = recording_close(recorder->recording);
+
+	if (!err)
+		return status;
+	log_err(err, "cannot write %s", recorder->path);
+	log_hint("what was written so far is incomplete; nothing else was harmed");
+	return EXIT_CANNOT_TRACE;
+}
+
+int command_record(const struct options *opts)
+{
+	struct recorder recorder = {.path = opts->output};
+	struct trace_plan plan = {
+		.opts = opts,
+		.interval_ms = (unsigned)(opts->interval * 1000 + 0.5),
+		.on_begin = on_begin,
+		.on_record = on_record,
+		.ctx = &recorder,
+	};
+	struct policy *policy;
+	int status, err;
+
+	if (!opts->output) {
+		log_err(0, "record needs a file to write: -o FILE");
+		log_hint("'smaptrace report FILE' shows it afterwards");
+		return EXIT_USAGE;
+	}
+	err = policy_create(&policy);
+	if (err) {
+		log_err(err, "cannot start");
+		return EXIT_CANNOT_TRACE;
+	}
+	plan.policy = policy;
+	status = run(&recorder, &plan);
+	policy_free(policy);
+	return status;
+}
