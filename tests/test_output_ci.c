@@ -127,6 +127,17 @@ static void test_junit_groups(void **state)
 	free(text);
 }
 
+static void test_junit_blank(void **state)
+{
+	struct finding finding = make_finding("  ", 2, 0);
+	char *text = render_findings(&output_junit, REPORT_END, &finding, 1);
+
+	(void)state;
+	assert_non_null(strstr(text, "<testcase classname=\"unknown\""));
+	assert_null(strstr(text, "classname=\"  \""));
+	free(text);
+}
+
 static void test_github_hostile(void **state)
 {
 	struct finding finding = make_finding(hostile_name, 1, 0);
@@ -242,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_before_the_end),
 		cmocka_unit_test(test_clean),
 		cmocka_unit_test(test_junit_groups),
+		cmocka_unit_test(test_junit_blank),
 		cmocka_unit_test(test_github_hostile),
 		cmocka_unit_test(test_summary_hostile),
 		cmocka_unit_test(test_summary_is_bounded),
