@@ -31,7 +31,7 @@ SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -lelf -lz -ljansson -lcap-ng
+USER_LIBS := -lbpf -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))

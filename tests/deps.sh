@@ -7,7 +7,7 @@ set -eu
 packages="
 	gcc g++ libc6-dev make pkg-config clang llvm lld clang-format
 	libbpf-dev bpftool libelf-dev zlib1g-dev systemtap-sdt-dev
-	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev
+	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev libcyaml-dev libyaml-dev
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils libxml2-utils
 	spin libclang-rt-14-dev

@@ -154,7 +154,7 @@ static const struct finding *finding(const struct bench *bench, size_t i)
 	return &all[i];
 }
 
-static double evidence(const struct finding *finding, const char *name)
+static inline double evidence(const struct finding *finding, const char *name)
 {
 	for (size_t i = 0; i < finding->evidence_count; i++)
 		if (strcmp(finding->evidence[i].name, name) == 0)
@@ -163,7 +163,7 @@ static double evidence(const struct finding *finding, const char *name)
 	return 0;
 }
 
-static void expect_none(const struct second *in, unsigned count)
+static inline void expect_none(const struct second *in, unsigned count)
 {
 	struct bench bench;
 

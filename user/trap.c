@@ -14,12 +14,11 @@
 #include "trap.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "budget.h"
 
-#define PERIODIC_MAX_NS 10000000000ULL /* "every few seconds" */
 #define TRAP_COUNT (sizeof(trap_table) / sizeof(trap_table[0]) - 1)
 #define NO_FINDING SIZE_MAX
 
@@ -49,6 +48,8 @@ struct watch {
 	unsigned order; /* of the model map */
 	struct trap_past past;
 	struct row row[TRAP_COUNT];
+	double peak_promotions;		/* per second, of the busiest window */
+	bool over_budget[BUDGET_COUNT]; /* has been said */
 };
 
 struct traps {
@@ -69,64 +70,6 @@ const struct trap *trap_find(const char *name)
 		if (strcmp(trap_table[i]->name, name) == 0)
 			return trap_table[i];
 	return NULL;
-}
-
-/* --- for detectors -------------------------------------------------------- */
-
-void verdict_add(struct verdict *verdict, const char *name, double value, const char *relation,
-		 double limit, const char *unit)
-{
-	if (verdict->evidence_count == TRAP_EVIDENCE_MAX)
-		return;
-	verdict->evidence[verdict->evidence_count++] = (struct evidence){
-		.name = name, .value = value, .relation = relation, .limit = limit, .unit = unit};
-}
-
-void verdict_remedy(struct verdict *verdict, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(verdict->remedy, sizeof(verdict->remedy), fmt, args);
-	va_end(args);
-}
-
-static double per_second(uint64_t count, uint64_t ns)
-{
-	return ns ? (double)count * 1e9 / (double)ns : 0;
-}
-
-double trap_miss_rate(const struct trap_view *view)
-{
-	const struct trap_past *past = view->past;
-	double now = per_second(past->misses[0], past->ns[0]), recent;
-	uint64_t misses = 0, ns = 0;
-
-	for (size_t i = 0; i < TRAP_RECENT; i++) {
-		misses += past->misses[i];
-		ns += past->ns[i];
-	}
-	recent = per_second(misses, ns);
-	return now > recent ? now : recent;
-}
-
-bool trap_promotes_periodically(const struct trap_view *view)
-{
-	const struct trap_past *past = view->past;
-	uint64_t now = view->model->window.end_ns;
-
-	return past->promote_every_ns && past->promote_every_ns <= PERIODIC_MAX_NS &&
-	       now - past->promoted_ns < 2 * past->promote_every_ns;
-}
-
-uint64_t trap_hold_ns(const struct model_map *map)
-{
-	return map->hists ? map->hists->window[ST_HIST_miss_hold].sum : 0;
-}
-
-double trap_cost_share(const struct model_map *map)
-{
-	return model_cost_share(&map->window, trap_hold_ns(map));
 }
 
 /* --- the past ------------------------------------------------------------- */
@@ -231,8 +174,10 @@ static void fill_finding(struct finding *finding, struct found *found, const str
 	finding->remedy = found->remedy;
 }
 
-static int raise_finding(struct traps *traps, struct row *row, const struct trap *trap,
-			 const struct trap_view *view, const struct verdict *verdict)
+/* *ret_index is where it is kept; unchanged when there is no room for more. */
+static int raise_finding(struct traps *traps, const char *trap, const char *link,
+			 const struct trap_view *view, const struct verdict *verdict,
+			 uint64_t since_ns, size_t *ret_index)
 {
 	const struct record_target *target =
 		&model_target(view->model, view->map->info.key.target)->info;
@@ -250,19 +195,19 @@ static int raise_finding(struct traps *traps, struct row *row, const struct trap
 	}
 	memcpy(found->name, view->map->info.name, sizeof(found->name));
 	memcpy(found->comm, target->comm, sizeof(found->comm));
-	row->finding = traps->finding_count++;
-	traps->found[row->finding] = found;
-	finding = &traps->finding[row->finding];
+	*ret_index = traps->finding_count++;
+	traps->found[*ret_index] = found;
+	finding = &traps->finding[*ret_index];
 	*finding = (struct finding){
-		.trap = trap->name,
+		.trap = trap,
 		.pid = (int)target->pid,
 		.addr = view->map->info.key.addr,
 		.id = view->map->info.key.id,
 		.name = found->name,
 		.comm = found->comm,
-		.since_ns = row->since_ns,
+		.since_ns = since_ns,
 		.found_ns = view->model->window.end_ns,
-		.link = trap->link,
+		.link = link,
 	};
 	fill_finding(finding, found, view, verdict);
 	return 0;
@@ -324,7 +269,8 @@ static int judge(struct traps *traps, const struct trap *trap, struct row *row,
 	if (row->finding != NO_FINDING)
 		follow_finding(traps, row, view, &verdict);
 	else if (verdict.holds && count_bits(row->bits, verdict.of) >= verdict.raise)
-		return raise_finding(traps, row, trap, view, &verdict);
+		return raise_finding(traps, trap->name, trap->link, view, &verdict, row->since_ns,
+				     &row->finding);
 	return 0;
 }
 
@@ -367,6 +313,33 @@ static int judge_map(struct traps *traps, struct watch *watch, const struct mode
 	return err;
 }
 
+/* Also of maps that ended in this window: a budget is of a map's whole life. */
+static int judge_budgets(struct traps *traps, struct watch *watch, const struct model *model,
+			 const struct model_map *map)
+{
+	const struct trap_view view = {
+		.model = model, .map = map, .limits = policy_limits(traps->policy, map->info.name)};
+	struct budget_use use[BUDGET_COUNT];
+	double rate = trap_per_second(map->window.count[ST_COUNTER_promotions], map->window.ns);
+	size_t index;
+	int err = 0;
+
+	if (map->window.ns >= (uint64_t)traps->interval_ms * 1000000 / 2 &&
+	    rate > watch->peak_promotions)
+		watch->peak_promotions = rate;
+	budget_use(map, view.limits, watch->peak_promotions, use);
+	for (size_t i = 0; i < BUDGET_COUNT && !err; i++) {
+		struct verdict verdict = {0};
+
+		if (watch->over_budget[i] || !budget_exceeded(&use[i], &verdict))
+			continue;
+		watch->over_budget[i] = true;
+		err = raise_finding(traps, use[i].finding, "docs/policy.md#budgets", &view,
+				    &verdict, model->window.start_ns, &index);
+	}
+	return err;
+}
+
 static struct watch new_watch(const struct model_map *map)
 {
 	struct watch watch = {.order = map->order};
@@ -405,9 +378,12 @@ int traps_window(struct traps *traps, const struct model *model)
 	int err = follow_maps(traps, model);
 
 	traps->first_new = traps->finding_count;
-	for (size_t i = 0; i < model->map_count && !err; i++)
+	for (size_t i = 0; i < model->map_count && !err; i++) {
 		if (worth_judging(traps, model->maps[i]))
 			err = judge_map(traps, &traps->watch[i], model, model->maps[i]);
+		if (!err && model->maps[i]->in_window)
+			err = judge_budgets(traps, &traps->watch[i], model, model->maps[i]);
+	}
 	return err;
 }
 

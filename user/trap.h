@@ -83,6 +83,8 @@ void verdict_add(struct verdict *verdict, const char *name, double value, const 
 		 double limit, const char *unit);
 void verdict_remedy(struct verdict *verdict, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* 0 when no time has passed. */
+double trap_per_second(uint64_t count, uint64_t ns);
 /* Misses per second: the larger of this window's and that of the last TRAP_RECENT. */
 double trap_miss_rate(const struct trap_view *view);
 /* The map promotes every few seconds, and the next one is not overdue. */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* trap_help.c - what detectors have in common: see "for detectors" in trap.h. Pure. */
+#include "trap.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define PERIODIC_MAX_NS 10000000000ULL /* "every few seconds" */
+
+void verdict_add(struct verdict *verdict, const char *name, double value, const char *relation,
+		 double limit, const char *unit)
+{
+	if (verdict->evidence_count == TRAP_EVIDENCE_MAX)
+		return;
+	verdict->evidence[verdict->evidence_count++] = (struct evidence){
+		.name = name, .value = value, .relation = relation, .limit = limit, .unit = unit};
+}
+
+void verdict_remedy(struct verdict *verdict, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(verdict->remedy, sizeof(verdict->remedy), fmt, args);
+	va_end(args);
+}
+
+double trap_per_second(uint64_t count, uint64_t ns)
+{
+	return ns ? (double)count * 1e9 / (double)ns : 0;
+}
+
+double trap_miss_rate(const struct trap_view *view)
+{
+	const struct trap_past *past = view->past;
+	double now = trap_per_second(past->misses[0], past->ns[0]), recent;
+	uint64_t misses = 0, ns = 0;
+
+	for (size_t i = 0; i < TRAP_RECENT; i++) {
+		misses += past->misses[i];
+		ns += past->ns[i];
+	}
+	recent = trap_per_second(misses, ns);
+	return now > recent ? now : recent;
+}
+
+bool trap_promotes_periodically(const struct trap_view *view)
+{
+	const struct trap_past *past = view->past;
+	uint64_t now = view->model->window.end_ns;
+
+	return past->promote_every_ns && past->promote_every_ns <= PERIODIC_MAX_NS &&
+	       now - past->promoted_ns < 2 * past->promote_every_ns;
+}
+
+uint64_t trap_hold_ns(const struct model_map *map)
+{
+	return map->hists ? map->hists->window[ST_HIST_miss_hold].sum : 0;
+}
+
+double trap_cost_share(const struct model_map *map)
+{
+	return model_cost_share(&map->window, trap_hold_ns(map));
+}
