@@ -43,7 +43,7 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check bench install fmt fmt-check clean help workloads units
-.PHONY: score torture models mutants fuzz coverage kernels
+.PHONY: demo-traps score torture models mutants fuzz coverage kernels
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -179,6 +179,9 @@ kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu
 
 demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 	$(Q)O=$(O) tests/demo.sh
+
+demo-traps: all $(WORKLOADS)  ## the three traps, with and without the remedy
+	$(Q)O=$(O) tests/demo-traps.sh
 
 score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N
 	$(Q)O=$(O) tests/score.sh -j $(or $(JOBS),1) '$(ONLY)'

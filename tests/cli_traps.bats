@@ -36,3 +36,18 @@ setup() { cd "$BATS_TEST_DIRNAME/.."; }
 	[ "$status" = 2 ]
 	[[ $output == *"--seconds 0"* ]]
 }
+
+@test "trapload: a 16-bit counter promotes at miss 65536 and not before, a 64-bit one does not" {
+	run "$TRAPLOAD" --experiment counter
+	[ "$status" = 0 ]
+	[ "$(jq -c '[.bits, .misses, .overflows, .promotions]' <<<"$output" | tr -d '\n')" = \
+		"[16,65535,0,0][16,65536,1,1][64,65535,0,0][64,65536,0,0]" ]
+}
+
+@test "trapload: room for all keys means no growth, less room means more growths" {
+	run "$TRAPLOAD" --experiment prealloc
+	[ "$status" = 0 ]
+	[ "$(jq -s '.[-1].growths' <<<"$output")" = 0 ]
+	jq -es '.[0].growths > .[2].growths and .[2].growths > .[3].growths and
+		.[2].initial_dirty == .[4].initial_dirty' <<<"$output"
+}

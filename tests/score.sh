@@ -28,16 +28,16 @@ run_one() { # name, label
 		tail -n 3 "$out.err" >&2
 		return
 	fi
-	jq -rs --arg name "$1" --arg label "$2" '
+	jq -rs --arg name "$1" --arg want "$2" '
 		def verdict: if .name == "suspect" then .trap else .trap + "@" + .name end;
 		(map(select(.type == "header"))[0].start_ns) as $start |
-		(reduce .[] as $r ({end: $start, found: []};
-			if $r.type == "window" then .end = $r.end_ns
-			elif $r.type == "finding" then .end as $end | .found += [$r + {at: $end}]
-			else . end).found) as $found |
-		[$name, $label,
+		(reduce .[] as $r ({when: $start, found: []};
+			if $r.type == "window" then .when = $r.end_ns
+			elif $r.type == "finding" then .found += [$r + {at: .when}]
+			else . end) | .found) as $found |
+		[$name, $want,
 		 ([$found[] | verdict] | unique | join(",") | if . == "" then "none" else . end),
-		 ([$found[] | select(.name == "suspect" and .trap == $label)][0].at |
+		 ([$found[] | select(.name == "suspect" and .trap == $want)][0].at |
 			if . then (. - $start) / 1e8 | round / 10 else "-" end)] | @tsv' "$out"
 }
 export -f run_one
@@ -45,6 +45,7 @@ export SMAPTRACE TRAPLOAD scratch
 
 "$TRAPLOAD" --list | cut -f 1,2 | grep -E -- "${1:-.}" >"$scratch/todo" || die "no scenario matches '$1'"
 xargs -P "$jobs" -L 1 bash -c 'run_one "$@"' _ <"$scratch/todo" | tee "$scratch/verdicts"
+[ "$(wc -l <"$scratch/verdicts")" = "$(wc -l <"$scratch/todo")" ] || die "not every scenario has a verdict"
 
 awk -F '\t' '
 {

@@ -23,6 +23,7 @@ static struct {
 	double seconds;
 	uint64_t keys, threads;
 	bool list, remedy;
+	void (*experiment)(void);
 } opt;
 
 static bool stopped(void)
@@ -177,6 +178,14 @@ static int list(void)
 	return CLI_OK;
 }
 
+static bool parse_experiment(const char *text, void *value)
+{
+	void (**experiment)(void) = value;
+
+	*experiment = strcmp(text, "counter") == 0 ? experiment_counter : experiment_prealloc;
+	return strcmp(text, "counter") == 0 || strcmp(text, "prealloc") == 0;
+}
+
 static bool parse_seconds(const char *text, void *value)
 {
 	char *end;
@@ -188,6 +197,7 @@ static bool parse_seconds(const char *text, void *value)
 /* clang-format off */
 static const struct cli_option options[] = {
 	{ "list", NULL, "print name, label and seconds of every scenario", CLI_FLAG, &opt.list, 0, 0, NULL },
+	{ "experiment", "NAME", "counter prealloc", CLI_PARSE, &opt.experiment, 0, 0, parse_experiment },
 	{ "seconds", "S", "run so long; phases are scaled", CLI_PARSE, &opt.seconds, 0, 0, parse_seconds },
 	{ "keys", "N", "keys before the run", CLI_U64, &opt.keys, 1, 1u << 28, NULL },
 	{ "threads", "N", "threads of each actor", CLI_U64, &opt.threads, 1, 16, NULL },
@@ -211,6 +221,10 @@ int main(int argc, char **argv)
 		return status;
 	if (opt.list)
 		return list();
+	if (opt.experiment) {
+		opt.experiment();
+		return CLI_OK;
+	}
 	if (named && find_scenario(argv[1]))
 		return run_scenario();
 	fprintf(stderr, "trapload: error: no scenario '%s': see --list\n", named ? argv[1] : "");

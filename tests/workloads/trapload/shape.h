@@ -98,6 +98,10 @@ struct shape_worker {
 SHAPE_STEPS(SHAPE_STEP_DECLARE)
 #undef SHAPE_STEP_DECLARE
 
+/* The article's experiments; each prints lines of JSON. */
+void experiment_counter(void);
+void experiment_prealloc(void);
+
 /* Store the first keys. */
 void shape_fill(struct shape_run *run);
 /* smap_options.value_free; ctx not NULL: takes a millisecond. */
