@@ -5,8 +5,9 @@
  * The kernel keeps the tree by itself: a child is in `processes` before it can run,
  * because the fork's tracepoint comes before its first wake-up, and leaves with its last
  * thread. Keys are process ids of the first pid namespace, which are at hand everywhere.
- * Each address space has its own number: a child gets one, and so does each exec, so that
- * the maps of a parent and the copies of them in its child are different maps.
+ * Each address space that user space is told of has its own number: a child gets one, and
+ * so does each exec, so that the maps of a parent and the copies of them in its child are
+ * different maps.
  *
  * A process is stopped, and user space told, where something may be new to it: after an
  * exec, when the dynamic linker has mapped files, and at the first probe hit. A child
@@ -113,8 +114,13 @@ static __always_inline struct st_process *process_current(void)
  */
 static __always_inline void process_tell(struct st_process *process)
 {
-	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct st_event *event;
 
+	if (!process->announced && last_number >= ST_NUMBER_MAX) {
+		lose(ST_LOSS_maps_full);
+		return;
+	}
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		lose(ST_LOSS_ring_full);
 		return;
@@ -123,6 +129,8 @@ static __always_inline void process_tell(struct st_process *process)
 	event->kind = ST_EVENT_PROCESS;
 	event->size = sizeof(*event);
 	event->ts_ns = bpf_ktime_get_ns();
+	if (!process->announced)
+		process->number = __sync_fetch_and_add(&last_number, 1) + 1;
 	process->announced = 1;
 	process->pid = current_pid_for_user();
 	if (!abandoned && process->pid) {
@@ -150,22 +158,21 @@ static __always_inline bool follow_target(__u64 cookie, __u32 *ret_target)
 	/* Before the hit is counted, so that user space meets the process first. */
 	if (!process->announced)
 		process_tell(process);
+	if (!process->announced)
+		return false;
 	*ret_target = process->number << ST_FILE_BITS | (__u32)cookie;
 	return true;
 }
 
 static __always_inline void follow_fork(const struct task_struct *child)
 {
-	struct st_process process = {0}, *parent;
+	const struct st_process process = {0};
 	__u32 tgid = 0;
 
 	if (bpf_core_read(&tgid, sizeof(tgid), &child->tgid) || tgid == current_tgid())
 		return; /* a thread */
-	parent = process_current();
-	if (!parent)
-		return;
-	process.number = __sync_fetch_and_add(&last_number, 1) + 1;
-	process_add(tgid, &process);
+	if (process_current())
+		process_add(tgid, &process);
 }
 
 static __always_inline void follow_exec(void)
@@ -174,7 +181,6 @@ static __always_inline void follow_exec(void)
 
 	if (!process)
 		return;
-	process->number = __sync_fetch_and_add(&last_number, 1) + 1;
 	process->announced = 0;
 	process_tell(process);
 }

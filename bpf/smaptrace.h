@@ -82,12 +82,13 @@ struct st_key {
  * Value of the BPF hash `processes`: a process of a followed command. The target of its
  * maps is then `number` << ST_FILE_BITS | the cookie, which is the file's index.
  */
-#define ST_FILE_BITS 8
+#define ST_FILE_BITS 12
+#define ST_NUMBER_MAX ((1U << (32 - ST_FILE_BITS)) - 1)
 /* A cookie: this hit is none, only made to be there. */
 #define ST_COOKIE_NONE 0xffffffff
 
 struct st_process {
-	__u32 number;	 /* of its address space: new after a fork and an exec */
+	__u32 number;	 /* of its address space; a new one is valid when announced */
 	__u32 announced; /* user space has been told of this number */
 	__u32 stops;	 /* how often it was stopped for user space */
 	__u32 pid;	 /* as user space knows it; 0 = not known yet */

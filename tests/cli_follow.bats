@@ -43,6 +43,17 @@ follow() { # command...
 	MAPS=60 follow sh -c "for i in \$(seq 60); do $MAPLOAD --ops 500 --keys 50 & done; wait"
 }
 
+@test "follow: many programs, more than descriptors are allowed at first" {
+	local list=
+	for i in $(seq 60); do
+		cp "$MAPLOAD" "$tmp/prog.$i"
+		list+="$tmp/prog.$i --ops 200 --keys 20; "
+	done
+	ulimit -Sn 128
+	MAPS=60 follow sh -c "$list true"
+	rm "$tmp"/prog.*
+}
+
 @test "follow: --exact" {
 	EXACT=--exact MAPS=2 follow sh -c "$MAPLOAD --ops 3000 & $MAPLOAD --ops 3000 --mix churn & wait"
 }
