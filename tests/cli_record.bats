@@ -82,3 +82,19 @@ record() { # file, mapload's arguments...
 	run "$SMAPTRACE" check --replay "$tmp/rec" -- true
 	[ "$status" = 2 ]
 }
+
+@test "diff: nothing, something worse, nothing to compare" {
+	record "$tmp/hit" --ops 5000 --mix hit
+	record "$tmp/churn" --ops 50000 --mix churn
+	run "$SMAPTRACE" diff "$tmp/churn" "$tmp/churn"
+	[ "$status" = 0 ]
+	[[ $output == *"1 map name compared, 0 figures worse"* ]]
+	run "$SMAPTRACE" diff "$tmp/hit" "$tmp/churn"
+	[ "$status" = 100 ]
+	[[ $output == *"worse: load.0: misses"* ]]
+	record "$tmp/other" --ops 5000 --name other
+	run "$SMAPTRACE" diff "$tmp/other" "$tmp/churn"
+	[ "$status" = 101 ]
+	run "$SMAPTRACE" diff "$tmp/churn"
+	[ "$status" = 2 ]
+}

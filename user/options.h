@@ -63,7 +63,8 @@ struct options {
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
 	X(record, "pidoemvc", "-o FILE [-- CMD]", "trace into a file")                             \
-	X(report, "fovtF", "FILE", "show what record wrote, with its findings")
+	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
+	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 
 struct command {
 	const char *name;
