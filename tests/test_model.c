@@ -359,6 +359,12 @@ static void test_queries(void **state)
 
 	(void)state;
 	assert_int_equal(model_miss_debt(&now), 70);
+	assert_true(model_promotion_in_s(&now, &window) == -1);
+	now.dirty_len = 100;
+	window.ns = 2000000000;
+	assert_true(model_promotion_in_s(&now, &window) == -1); /* no misses: never */
+	window.count[ST_COUNTER_misses] = 10;
+	assert_true(model_promotion_in_s(&now, &window) == 14);
 	now.miss_count = 200;
 	assert_int_equal(model_miss_debt(&now), 0);
 	now.has_dirty = 0;

@@ -6,10 +6,13 @@
  * Model: a trace with more destinations, whose last report goes to the gate. The
  * verdict goes to stderr, after everything else: a CI log ends with it.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "gate.h"
 #include "log.h"
+#include "output_github.h"
 #include "trace.h"
 
 struct check {
@@ -30,11 +33,35 @@ static const char *verdict_name(enum gate_verdict verdict)
 	return names[verdict];
 }
 
+/* GitHub names a file to which each step appends Markdown; without it there is no job. */
+static void append_summary(const struct report *report)
+{
+	const char *path = getenv("GITHUB_STEP_SUMMARY");
+	struct sink sink;
+	FILE *file;
+	int err;
+
+	if (!path || !*path)
+		return;
+	file = fopen(path, "ae");
+	if (!file) {
+		log_warn("cannot append to GITHUB_STEP_SUMMARY %s: no job summary", path);
+		return;
+	}
+	sink_init(&sink, file);
+	err = github_summary(&sink, report);
+	err = err ? err : sink_flush(&sink);
+	if (fclose(file) != 0 || err)
+		log_warn("GITHUB_STEP_SUMMARY %s is incomplete", path);
+}
+
 static void on_end(void *ctx, const struct report *report)
 {
 	struct check *check = ctx;
 
 	check->gate = gate_judge(report, check->fail_on, check->min_events);
+	if (check->plan.opts->github)
+		append_summary(report);
 }
 
 static void add_destinations(struct check *check, const struct options *opts)

@@ -160,6 +160,11 @@ uint64_t model_writes(const struct model_window *window);
 /* Misses until the next promotion; 0 = it comes with the next miss, or nothing is waiting. */
 uint64_t model_miss_debt(const struct model_gauges *now);
 /*
+ * Seconds until the next promotion at the window's rate of misses; -1: it is not coming, or
+ * nothing waits for one. It is of dirty_len entries then.
+ */
+double model_promotion_in_s(const struct model_gauges *now, const struct model_window *window);
+/*
  * The part of the process's time that the map's slow paths took, 0..1: (lock wait + hold on
  * misses + rebuild) / (CPU time + lock wait). hold_ns: sum of the miss_hold histogram.
  */

@@ -27,6 +27,15 @@ uint64_t model_miss_debt(const struct model_gauges *now)
 								  : 0;
 }
 
+double model_promotion_in_s(const struct model_gauges *now, const struct model_window *window)
+{
+	uint64_t misses = window->count[ST_COUNTER_misses];
+
+	if (!now->has_dirty || !now->dirty_len || !misses || !window->ns)
+		return -1;
+	return (double)model_miss_debt(now) * (double)window->ns / 1e9 / (double)misses;
+}
+
 double model_cost_share(const struct model_window *window, uint64_t hold_ns)
 {
 	double wait = (double)window->rate.lock_wait_ns;

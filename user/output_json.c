@@ -105,6 +105,8 @@ static json_t *state_json(const struct report_map *map)
 	MODEL_GAUGES(SET_GAUGE)
 #undef SET_GAUGE
 	set_u64(object, "miss_debt", map->miss_debt);
+	json_object_set_new(object, "promotion_in_s",
+			    map->promotion_in_s < 0 ? json_null() : json_real(map->promotion_in_s));
 	return object;
 }
 

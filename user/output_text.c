@@ -21,6 +21,7 @@
 #include "names.h"
 
 #define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
+#define WINDOW_DEBTS 3	   /* maps whose next promotion is told, in a window */
 #define WINDOW_HIST_MAPS 1 /* maps with histograms of their own, in a window */
 #define END_BLOCKS 20	   /* maps with exact totals at the end */
 #define END_HIST_MAPS 3	   /* maps with histograms of their own, at the end */
@@ -316,6 +317,23 @@ static void put_window_head(struct sink *sink, const struct report *report, size
 			    plural(report->map_count));
 }
 
+/* What the next promotion will be, of the busiest maps that wait for one. */
+static void put_debts(struct sink *sink, const struct ranked *maps, size_t count)
+{
+	for (size_t i = 0, told = 0; i < count && told < WINDOW_DEBTS; i++) {
+		const struct report_map *map = maps[i].map;
+
+		if (map->promotion_in_s < 0)
+			continue;
+		told++;
+		sink_puts(sink, "  promotion of ");
+		put_name(sink, map->name, 20);
+		sink_printf(sink, " in %s s: %s misses to go, %s entries\n",
+			    shorten(map->promotion_in_s).text, shorten((double)map->miss_debt).text,
+			    shorten((double)map->now.dirty_len).text);
+	}
+}
+
 static int put_window(struct sink *sink, const struct report *report)
 {
 	size_t count;
@@ -331,8 +349,9 @@ static int put_window(struct sink *sink, const struct report *report)
 		put_window_row(sink, maps[i].map);
 	if (count > WINDOW_ROWS)
 		sink_printf(sink, "        and %zu more\n", count - WINDOW_ROWS);
-	put_all_hists(sink, maps, count, WINDOW_HIST_MAPS);
+	put_debts(sink, maps, count);
 	put_findings(sink, report);
+	put_all_hists(sink, maps, count, WINDOW_HIST_MAPS);
 	free(maps);
 	return 0;
 }

@@ -77,6 +77,7 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 	};
 	memcpy(out->total, map->total, sizeof(out->total));
 	memcpy(out->traced, map->traced, sizeof(out->traced));
+	out->promotion_in_s = model_promotion_in_s(&map->now, &out->window);
 	out->active = model_active(&out->window);
 	out->cost_share = model_cost_share(&out->window, hists ? hists[ST_HIST_miss_hold].sum : 0);
 }

@@ -55,6 +55,7 @@ struct report_map {
 	bool active;		  /* something did */
 	const struct hist *hists; /* of the same time, by enum st_hist; NULL = all empty */
 	uint64_t miss_debt;
+	double promotion_in_s; /* -1 = not coming */
 	double cost_share;
 };
 
