@@ -117,7 +117,7 @@ follow() { # command...
 	FORKMAP=$O/tests/workloads/forkmap
 	MAPS=2 follow "$FORKMAP"
 	MAPS=2 follow "$FORKMAP" --before
-	MAPS=13 follow "$FORKMAP" --before --children 3 --depth 2 --no-destroy
+	MAPS=13 follow "$FORKMAP" --children 3 --depth 2 --no-destroy
 	EXACT=--exact MAPS=3 follow "$FORKMAP" --before --children 2
 	SMAPTRACE_ATTACH=perf MAPS=3 follow "$FORKMAP" --before --children 2
 }

@@ -377,7 +377,8 @@ static int wait_for_events(struct session *session, int timeout_ms)
 		processes_polled(&session->processes, fds);
 	if (!err && fds[cnt - 2].revents)
 		session->stopped = true;
-	if (!err && fds[cnt - 1].revents)
+	/* Always: behind a record that was not finished yet, another may wait without a signal. */
+	if (!err)
 		err = session->backend->drain(session->ctx);
 	free(fds);
 	return err;
