@@ -126,8 +126,13 @@ static void test_bounds(void **state)
 	struct policy *policy;
 
 	(void)state;
+	refuse("fail-on: error\ninterval: 1x\n", ":2:", "'1x' is no number");
+	refuse("interval: 1\n---\nbogus: 3\n", ":2:", "a second document");
+	refuse("maps:\n  - pattern: \"a\\0b\"\n", ":2:", "holds a NUL");
+	assert_int_equal(load(&policy, "maps: [{pattern: 1x}]\n"), 0);
+	policy_free(policy);
 	refuse("interval: 0.009\n", ":1:", "from 0.01 to 86400");
-	refuse("interval: .nan\n", ":1:", "Invalid FLOAT");
+	refuse("interval: .nan\n", ":1:", "is no number");
 	refuse("interval: nan\n", ":1:", "from 0.01");
 	refuse("interval: 1e400\n", ":1:", "from 0.01");
 	refuse("traps:\n  read-diffusion:\n    raise: 4\n", ":3:", "raise at most of");

@@ -21,6 +21,7 @@
 #include "log.h"
 #include "policy_data.h"
 #include "policy_error.h"
+#include "policy_strict.h"
 
 #define FILE_BYTES_MAX (1U << 20) /* a policy is a page; this stops a wrong file */
 #define PATTERN_MAX 256
@@ -321,6 +322,8 @@ int policy_load(struct policy **ret_policy, const char *path)
 		return err;
 	}
 	err = policy_create(&policy);
+	if (!err)
+		err = policy_strict(path, source.text, source.len);
 	if (!err)
 		err = parse(&source, policy);
 	free(source.text);
