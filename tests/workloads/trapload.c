@@ -105,25 +105,26 @@ static void create_maps(void)
 	shape_fill(&run);
 }
 
-static void print_results(double seconds)
+/* How the map stood when the time was up, with its readers still inside. */
+static void print_results(const struct smap_state *state, double seconds)
 {
-	struct smap_state state;
 	/* Relaxed: the threads have ended. */
 	uint64_t ops = atomic_load_explicit(&run.ops, memory_order_relaxed);
 
-	smap_inspect(run.map, &state);
-	map_json(stdout, &state, smap_len(run.map));
+	map_json(stdout, state, smap_len(run.map));
 	printf("{\"type\":\"run\",\"scenario\":\"%s\",\"label\":\"%s\",\"remedy\":%s,"
 	       "\"seconds\":%.3f,\"ops\":%" PRIu64 ",\"ops_per_second\":%.0f,\"backlog\":%" PRIu64
 	       "}\n",
 	       run.shape->name, run.label, opt.remedy ? "true" : "false", seconds, ops,
 	       (double)ops / seconds,
-	       (uint64_t)(state.counters.retired - state.counters.reclaimed));
+	       (uint64_t)(state->counters.retired - state->counters.reclaimed));
 }
 
 static int run_scenario(void)
 {
 	static const struct actor calm = {.step = step_calm, .rate = 1000};
+	struct smap_state state;
+	double seconds;
 
 	run.keys = opt.keys ? opt.keys : run.shape->keys;
 	run.seconds = opt.seconds > 0 ? opt.seconds : run.shape->seconds;
@@ -140,9 +141,11 @@ static int run_scenario(void)
 	shape_sleep_until(run.start_ns + (uint64_t)(run.seconds * SEC_NS));
 	/* Relaxed: see stopped(). */
 	atomic_store_explicit(&run.stop, true, memory_order_relaxed);
-	print_results((double)(shape_now_ns() - run.start_ns) / SEC_NS);
+	seconds = (double)(shape_now_ns() - run.start_ns) / SEC_NS;
+	smap_inspect(run.map, &state);
 	for (unsigned i = 0; i < worker_count; i++)
 		pthread_join(workers[i].thread, NULL);
+	print_results(&state, seconds);
 	fflush(stdout);
 	if (run.shape->slow) /* to destroy the map would wait for each value */
 		_exit(CLI_OK);

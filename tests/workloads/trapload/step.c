@@ -154,14 +154,17 @@ bool step_reload(struct shape_worker *w)
 	return step_window(w);
 }
 
+/* The remedy is one Range after the load. */
 bool step_burst(struct shape_worker *w)
 {
 	for (uint64_t i = 0; i < w->actor->arg; i++)
 		step_fresh(w);
+	if (w->run->remedy)
+		step_promote(w);
 	return false;
 }
 
-/* The window is as long as there are old keys. The remedy asks before it stores. */
+/* The window is as long as there are old keys. */
 bool step_cascade(struct shape_worker *w)
 {
 	uint64_t serial = next_fresh(w->run);
