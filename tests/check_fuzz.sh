@@ -11,3 +11,4 @@ if ! echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return !
 	exit 77
 fi
 tests/fuzz/fuzz.sh -runs=20000 -seed=1 -max_len=200 -len_control=0
+TARGET=fuzz_recording tests/fuzz/fuzz.sh -runs=3000 -seed=1 -max_len=1000 -len_control=0

@@ -6,7 +6,8 @@
 # fails is written into $O/fuzz; give its name as the argument to see it again. What was
 # found interesting is kept in $O/fuzz/corpus, for the next run.
 #
-# Environment: O build tree (.output), CLANG compiler (clang), LIB library sources (lib).
+# Environment: TARGET fuzz_ops (the library; default) or fuzz_recording (the reader of
+# recordings), O build tree (.output), CLANG compiler (clang), LIB library sources (lib).
 set -eu
 cd "$(dirname "$0")/../.."
 O=${O:-.output}
@@ -14,12 +15,19 @@ CLANG=${CLANG:-clang}
 LIB=${LIB:-lib}
 mkdir -p "$O/fuzz/corpus"
 
-newest=$(ls -t "$LIB"/*.[ch] tests/*.h tests/fuzz/* | head -n 1)
-if [ ! "$O/fuzz/fuzz_ops" -nt "$newest" ]; then
+TARGET=${TARGET:-fuzz_ops}
+case $TARGET in
+fuzz_ops) sources=$(echo "$LIB"/*.c) ;;
+fuzz_recording) sources="$(echo user/{recording,model,model_query,hist,sink}.c) -Iuser -lz" ;;
+*) echo "no such fuzz target: $TARGET" >&2; exit 2 ;;
+esac
+newest=$(ls -t "$LIB"/*.[ch] user/*.[ch] tests/*.h tests/fuzz/* | head -n 1)
+if [ ! "$O/fuzz/$TARGET" -nt "$newest" ]; then
+	# shellcheck disable=SC2086 # a list of words
 	"$CLANG" -std=gnu11 -pthread -D_GNU_SOURCE -O1 -g -Wall -Wextra -I"$LIB" -Itests \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-fno-omit-frame-pointer tests/fuzz/fuzz_ops.c "$LIB"/*.c -o "$O/fuzz/fuzz_ops.new"
-	mv "$O/fuzz/fuzz_ops.new" "$O/fuzz/fuzz_ops"
+		-fno-omit-frame-pointer "tests/fuzz/$TARGET.c" $sources -o "$O/fuzz/$TARGET.new"
+	mv "$O/fuzz/$TARGET.new" "$O/fuzz/$TARGET"
 fi
 [ $# -gt 0 ] || set -- -max_total_time=60 "$O/fuzz/corpus"
-exec "$O/fuzz/fuzz_ops" -artifact_prefix="$O/fuzz/" -print_final_stats=1 "$@"
+exec "$O/fuzz/$TARGET" -artifact_prefix="$O/fuzz/" -print_final_stats=1 "$@"
