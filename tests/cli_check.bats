@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The gate: verdict, exit status, what it refuses. The forms for CI are tested in cli_ci.bats.
+
+bats_require_minimum_version 1.5.0
+load trace
+
+# A cascade: promotions and rebuilds in every window. Its map is "hot.0".
+cascade() { echo "$MAPLOAD --seconds 4 --keys 1000 --name hot"; }
+calm() { echo "$MAPLOAD --mix hit --ops 20000 --name calm"; }
+
+check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
+
+@test "check: a trap is status 100, and the last line says which" {
+	run -100 check -- $(cascade)
+	[[ $(tail -n 1 "$tmp/err") == "smaptrace: trap found: "*"read-diffusion"* ]]
+}
+
+@test "check: a calm command is clean, and its output is its own" {
+	run -0 check -- $(calm)
+	[[ $output == *'"name":"calm.0"'* ]]
+	[[ $(tail -n 1 "$tmp/err") == "smaptrace: clean: 1 map, "* ]]
+}
+
+@test "check: the command's own failure goes through" {
+	run -3 check -- sh -c "$(calm); exit 3"
+	run -137 check -- sh -c 'kill -9 $$'
+	run -127 check -- /nonexistent/command
+	run -126 check -- /etc/passwd
+}
+
+@test "check: without a map, or with too few events, nothing can be concluded" {
+	run -101 check -- true
+	grep -q 'inconclusive: no map' "$tmp/err"
+	run -101 check --min-events 1000000000 -- $(calm)
+	grep -q 'inconclusive: .*min-events' "$tmp/err"
+}
+
+@test "check: grandchildren are traced, and a trap in one of them is found" {
+	run -100 check --report "$tmp/report" -- sh -c "sh -c '$(cascade); true' & $(calm); wait"
+	jq -se '[.[] | select(.type == "finding")] | length == 1 and .[0].name == "hot.0" and
+		.[0].trap == "read-diffusion"' "$tmp/report"
+	jq -e 'select(.type == "end") | [.maps[].name] | sort == ["calm.0", "hot.0"]' "$tmp/report"
+}
+
+@test "check: --trap looks for that one only" {
+	run -0 check --trap write-starvation --trap pseudo-expansion -- $(cascade)
+}
+
+@test "check: --fail-on error lets a warning pass, and a policy can fail it on budget" {
+	run -0 check --fail-on error -- $(cascade)
+	printf 'budgets: {misses: 10}\n' >"$tmp/policy"
+	run -100 check --policy "$tmp/policy" --fail-on error -- $(cascade)
+	grep -q 'budget-misses' "$tmp/err"
+	printf 'traps:\n  read-diffusion: {severity: off}\n' >"$tmp/policy"
+	run -0 check --policy "$tmp/policy" -- $(cascade)
+}
+
+@test "check: a policy that is wrong runs nothing" {
+	printf 'traps:\n  read-diffusion: {min_promotion: 1}\n' >"$tmp/policy"
+	run -2 check --policy "$tmp/policy" -- touch "$tmp/ran"
+	grep -q 'policy:2: Unexpected key: min_promotion' "$tmp/err"
+	grep -q "did you mean 'min_promotions'" "$tmp/err"
+	[ ! -e "$tmp/ran" ]
+}
+
+@test "check: a file that cannot be written runs nothing" {
+	run -125 check --junit /nonexistent/junit.xml -- touch "$tmp/ran"
+	[ ! -e "$tmp/ran" ]
+}
+
+@test "check: the same findings when it is replayed" {
+	run -0 timeout 60 "$SMAPTRACE" record -o "$tmp/rec" -- $(cascade)
+	run -100 check --report "$tmp/report" --replay "$tmp/rec"
+	jq -se '[.[] | select(.type == "finding")] | length == 1 and .[0].name == "hot.0" and
+		.[0].trap == "read-diffusion"' "$tmp/report"
+	run -0 check --fail-on error --replay "$tmp/rec"
+}
+
+@test "check: GitHub's job summary is appended" {
+	echo "# before" >"$tmp/summary"
+	GITHUB_STEP_SUMMARY=$tmp/summary run -100 check --github -- $(cascade)
+	grep -q '^# before' "$tmp/summary"
+	grep -q 'hot' "$tmp/summary"
+}
