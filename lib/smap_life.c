@@ -66,7 +66,7 @@ static void init_state(struct smap *map, const struct smap_options *opts)
 	state->policy_arg = opts->policy_arg;
 	state->initial_dirty = opts->initial_dirty;
 	state->miss_counter_bits = opts->miss_counter_bits ? opts->miss_counter_bits : 64;
-	state->flags = opts->flags;
+	state->flags = opts->flags | (opts->value_free ? SMAP_STATE_FREES : 0);
 	state->created_ns = smap_now_ns();
 	state->stripes = (uintptr_t)map->stripes;
 	state->stripe_count = SMAP_STRIPES;

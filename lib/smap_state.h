@@ -146,6 +146,9 @@ enum smap_reason {
 #undef SMAP_REASON_ENUM
 };
 
+/* In `flags`: value_free is set, so each replace and each delete retires a value. */
+#define SMAP_STATE_FREES 0x80000000u
+
 struct smap_state {
 	/* Identity; the first 96 bytes are what a probe handler reads in one go. */
 	smap_u64 magic; /* SMAP_STATE_MAGIC while the map lives, 0 after */
@@ -163,7 +166,7 @@ struct smap_state {
 	smap_u64 policy_arg;
 	smap_u64 initial_dirty;
 	smap_u32 miss_counter_bits;
-	smap_u32 flags;
+	smap_u32 flags;	     /* of the options, and SMAP_STATE_FREES */
 	smap_u64 created_ns; /* CLOCK_MONOTONIC, as every *_ns that is a point in time */
 
 	/* Now. */

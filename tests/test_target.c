@@ -56,7 +56,7 @@ static void test_maps(void **state)
 	struct smap_state *states, inspected, read;
 	struct target_stripes stripes;
 	struct smap *map;
-	uint64_t before, after;
+	struct target_activity before, after;
 	size_t cnt;
 	void *value;
 
@@ -81,10 +81,10 @@ static void test_maps(void **state)
 	assert_int_equal(target_read_state(target, states[0].self + 8, &read), -EINVAL);
 	assert_int_equal(target_read_state(target, 8, &read), -EFAULT);
 	assert_int_equal(target_read_state(target, UINT64_MAX, &read), -EFAULT);
-	assert_int_equal(target_read_sections(target, target->image[0]->registry[0], &before), 0);
+	assert_int_equal(target_read_activity(target, target->image[0]->registry[0], &before), 0);
 	assert_true(smap_load_u64(map, 1, &value));
-	assert_int_equal(target_read_sections(target, target->image[0]->registry[0], &after), 0);
-	assert_true(after > before);
+	assert_int_equal(target_read_activity(target, target->image[0]->registry[0], &after), 0);
+	assert_true(after.sections > before.sections);
 	free(states);
 	smap_destroy(map);
 	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 10, &states, &cnt),

@@ -78,6 +78,46 @@ static void test_write_starvation_needs_each_condition(void **state)
 	starve_none(&in, 51);
 }
 
+static const struct second standing = {
+	.replaces = 100, .cpu_ms = 100, .sections = 10, .read_len = 100, .stands = true};
+
+static void test_a_reclaimer_that_makes_no_round(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	start(&bench, NULL);
+	seconds(&bench, &standing, 3);
+	assert_int_equal(found(&bench), 0);
+	seconds(&bench, &standing, 1);
+	assert_int_equal(found(&bench), 1);
+	assert_non_null(strstr(finding(&bench, 0)->shape, "reclaimer"));
+	stop(&bench);
+}
+
+/* It sleeps while there is nothing to free. */
+static void test_a_reclaimer_that_may_sleep(void **state)
+{
+	struct second in;
+	struct bench bench;
+
+	(void)state;
+	in = standing, in.replaces = 0;
+	expect_none(&in, 8);
+	in = standing, in.replaces = 0, in.inserts = 100, in.dirty_len = 100;
+	expect_none(&in, 8);
+	in = standing, in.stands = false;
+	expect_none(&in, 8);
+	in = standing, in.retired = in.reclaimed = 100;
+	expect_none(&in, 8);
+	/* A map that frees no values retires none. */
+	start(&bench, NULL);
+	bench.model->maps[0]->info.flags = 0;
+	seconds(&bench, &standing, 8);
+	assert_int_equal(found(&bench), 0);
+	stop(&bench);
+}
+
 static const struct second purge = {
 	.deletes = 100, .cpu_ms = 100, .sections = 1000, .read_len = 500};
 
@@ -118,6 +158,8 @@ int main(void)
 		cmocka_unit_test(test_write_starvation_is_found),
 		cmocka_unit_test(test_write_starvation_by_the_reclaimer),
 		cmocka_unit_test(test_write_starvation_needs_each_condition),
+		cmocka_unit_test(test_a_reclaimer_that_makes_no_round),
+		cmocka_unit_test(test_a_reclaimer_that_may_sleep),
 		cmocka_unit_test(test_deleted_entries_that_nothing_sweeps),
 		cmocka_unit_test(test_deletes_that_do_not_stay),
 	};

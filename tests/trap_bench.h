@@ -23,7 +23,7 @@ struct second {
 	double new_keys, inserts, replaces, deletes, sections;
 	double cpu_ms, rebuild_ms, lock_wait_ms;
 	double miss_count, threshold, read_len, dirty_len, dirty_age_s, backlog, oldest_s;
-	bool stall;
+	bool stall, stands; /* the reclaimer makes no round */
 };
 
 struct bench {
@@ -41,9 +41,10 @@ static void add(struct bench *bench, const struct record *record)
 
 static void add_map(struct bench *bench, uint64_t addr, const char *name, uint64_t created_ns)
 {
-	struct record record = {
-		.kind = RECORD_MAP,
-		.map = {.key = {.addr = addr, .id = addr}, .created_ns = created_ns}};
+	struct record record = {.kind = RECORD_MAP,
+				.map = {.key = {.addr = addr, .id = addr},
+					.flags = SMAP_STATE_FREES,
+					.created_ns = created_ns}};
 
 	snprintf(record.map.name, sizeof(record.map.name), "%s", name);
 	add(bench, &record);
@@ -105,6 +106,7 @@ static void window(struct bench *bench, const struct second *in, uint64_t length
 	accumulate(s, in);
 	bench->now += length;
 	s->ts_ns = bench->now;
+	s->reclaimer_runs += !in->stands;
 	s->alive = s->state_ok = 1;
 	s->miss_count = (uint64_t)in->miss_count;
 	s->threshold = (uint64_t)in->threshold;

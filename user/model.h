@@ -51,7 +51,8 @@
 	X(table_bytes)                                                                             \
 	X(backlog)                                                                                 \
 	X(oldest_retired_ns)                                                                       \
-	X(leaked)
+	X(leaked)                                                                                  \
+	X(reclaimer_runs)
 
 #define MODEL_FIELD(name) uint64_t name;
 struct model_rates {

@@ -87,6 +87,7 @@ struct record_sample {
 	__u64 leaked;
 	__u64 process_cpu_ns;	/* CPU time the process has used so far */
 	__u64 process_sections; /* read sections finished by the process so far */
+	__u64 reclaimer_runs;	/* rounds of the process's reclaimer so far */
 };
 
 struct record_loss {

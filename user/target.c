@@ -451,7 +451,8 @@ int target_read_stripes(const struct target *target, const struct smap_state *st
 	return 0;
 }
 
-int target_read_sections(const struct target *target, uint64_t registry, uint64_t *ret_sections)
+int target_read_activity(const struct target *target, uint64_t registry,
+			 struct target_activity *ret_activity)
 {
 	struct smap_registry reg;
 	struct smap_thread_state thread;
@@ -468,7 +469,8 @@ int target_read_sections(const struct target *target, uint64_t registry, uint64_
 		sections += thread.seq / 2;
 		addr = thread.next;
 	}
-	*ret_sections = sections;
+	*ret_activity = (struct target_activity){.sections = sections,
+						 .reclaimer_runs = reg.reclaimer_runs};
 	return 0;
 }
 

@@ -87,8 +87,13 @@ struct target_stripes {
 int target_read_stripes(const struct target *target, const struct smap_state *state,
 			struct target_stripes *ret_sum);
 
-/* Read sections that the threads of one registry have finished. */
-int target_read_sections(const struct target *target, uint64_t registry, uint64_t *ret_sections);
+/* What one registry says of its process. */
+struct target_activity {
+	uint64_t sections;	 /* read sections that its threads have finished */
+	uint64_t reclaimer_runs; /* rounds of its reclaimer */
+};
+int target_read_activity(const struct target *target, uint64_t registry,
+			 struct target_activity *ret_activity);
 
 /* CPU time that the process has used so far. */
 int target_cpu_ns(const struct target *target, uint64_t *ret_ns);

@@ -131,6 +131,7 @@ static void after_window(struct trap_past *past, const struct trap_view *view)
 	}
 	past->backlog = map->now.backlog;
 	past->dirty_len = map->now.dirty_len;
+	past->reclaimer_runs = map->now.reclaimer_runs;
 	past->load = map->now.dirty_len
 			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
 			     : 0;

@@ -33,6 +33,7 @@ struct trap_past {
 	uint64_t promote_every_ns;    /* time between the last two; 0 = not known */
 	uint64_t backlog;	      /* at the end of the window before */
 	uint64_t dirty_len;	      /* likewise */
+	uint64_t reclaimer_runs;      /* likewise */
 	double load;		      /* new keys / len(dirty) in the window before */
 	uint64_t retained;     /* deleted entries that came to stay, in this run of windows */
 	uint64_t stall_ns;     /* of the last stall event of the process; 0 = none */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trap_write_starvation.c - writers keep clean-up from running (docs/traps.md). Two
- * conditions, of which the first goes before:
+ * trap_write_starvation.c - writers keep clean-up from running (docs/traps.md). Three
+ * conditions, of which an earlier one goes before:
  *
  * - the backlog of retired memory grows while writes go on, less than freed_share of
  *   what was retired comes back, and the oldest item waits for min_age_s. A reader
  *   that the map itself reported (probe `stall`) is to blame, else the reclaimer.
+ * - or the reclaimer made no round at all, though values went out of the map: then the
+ *   backlog is not even counted.
  * - deleted entries stay listed, more of them in every window, because neither a
  *   promotion nor a rebuild comes to drop them (trap_past.retained).
  */
@@ -31,6 +33,20 @@ static bool backlog_grows(const struct trap_view *view)
 	       model_writes(&map->window) &&
 	       (double)map->window.count[ST_COUNTER_reclaimed] < lim->freed_share * retired &&
 	       (double)map->now.oldest_retired_ns >= lim->min_age_s * NS;
+}
+
+/*
+ * The reclaimer itself counts what is retired, so that of one that does not run at all
+ * nothing is known but that: values went out of the map, and it made no round.
+ */
+static bool reclaimer_stands(const struct trap_view *view)
+{
+	const struct model_map *map = view->map;
+
+	return view->past->windows && (map->info.flags & SMAP_STATE_FREES) &&
+	       map->window.rate.replaces + map->window.rate.deletes &&
+	       !map->window.count[ST_COUNTER_reclaimed] &&
+	       map->now.reclaimer_runs == view->past->reclaimer_runs;
 }
 
 static bool reader_stalls(const struct trap_view *view)
@@ -109,6 +125,25 @@ static void say_retained(const struct trap_view *view, struct verdict *v)
 		retained);
 }
 
+static void say_standing(const struct trap_view *view, struct verdict *v)
+{
+	const struct model_map *map = view->map;
+
+	v->shape = by_reclaimer;
+	verdict_add(v, "reclaimer_runs", 0, "==", 0, "in this window");
+	verdict_add(v, "reclaimed", 0, "==", 0, "items");
+	verdict_add(v, "replaced_or_deleted",
+		    (double)(map->window.rate.replaces + map->window.rate.deletes), ">", 0,
+		    "values");
+	verdict_add(v, "oldest_retired_s", (double)map->now.oldest_retired_ns / NS, NULL, 0, "s");
+	verdict_add(v, "backlog", (double)map->now.backlog, NULL, 0, "items");
+	verdict_remedy(v,
+		       "The thread smap-reclaim of process %" PRIu32 " made no round: give it CPU "
+		       "time, and let value_free return soon: it runs there, and whatever it waits "
+		       "for keeps all memory that the maps of the process let go.",
+		       model_target(view->model, map->info.key.target)->info.pid);
+}
+
 static void judge(const struct trap_view *view, struct verdict *v)
 {
 	const struct write_starvation_limits *lim = &view->limits->write_starvation;
@@ -120,6 +155,10 @@ static void judge(const struct trap_view *view, struct verdict *v)
 		v->holds = true;
 		v->severity = FINDING_WARNING;
 		say_backlog(view, v);
+	} else if (reclaimer_stands(view)) {
+		v->holds = true;
+		v->severity = FINDING_WARNING;
+		say_standing(view, v);
 	} else if (view->past->retained && !trap_promotes_periodically(view)) {
 		v->holds = true;
 		v->kind = 1;

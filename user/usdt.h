@@ -36,7 +36,7 @@ struct usdt_image {
 	bool alive;
 	bool walked; /* all its registries could be read */
 	uint64_t cpu_ns;
-	uint64_t sections;
+	uint64_t sections, reclaimer_runs;
 };
 
 struct usdt {

@@ -97,15 +97,16 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 {
 	int err = 0;
 
-	in->sections = 0;
+	in->sections = in->reclaimer_runs = 0;
 	in->walked = true;
 	for (size_t i = 0; i < in->image->registry_cnt && !err; i++) {
-		uint64_t sections = 0;
+		struct target_activity activity = {0};
 		struct smap_state *states = NULL;
 		size_t cnt = 0;
 
-		(void)target_read_sections(in->target, in->image->registry[i], &sections);
-		in->sections += sections;
+		(void)target_read_activity(in->target, in->image->registry[i], &activity);
+		in->sections += activity.sections;
+		in->reclaimer_runs += activity.reclaimer_runs;
 		if (target_read_maps(in->target, in->image->registry[i], usdt->max_maps, &states,
 				     &cnt)) {
 			in->walked = false;
@@ -323,6 +324,7 @@ static void sample_process(const struct usdt_image *in, struct livemap *map,
 	if (in) {
 		sample->process_cpu_ns = in->cpu_ns;
 		sample->process_sections = in->sections;
+		sample->reclaimer_runs = in->reclaimer_runs;
 	}
 }
 
