@@ -370,6 +370,9 @@ static void test_queries(void **state)
 	now.has_dirty = 0;
 	assert_int_equal(model_miss_debt(&now), 0);
 	assert_true(model_cost_share(&window, 0) == 0);
+	window.rate.rebuild_ns = 50;
+	window.rate.lock_wait_ns = 10;
+	assert_true(model_cost_share(&window, 0) == 0);
 	window.rate.process_cpu_ns = 900;
 	window.rate.lock_wait_ns = 100;
 	window.rate.rebuild_ns = 50;

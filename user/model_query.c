@@ -42,7 +42,8 @@ double model_cost_share(const struct model_window *window, uint64_t hold_ns)
 	double slow = wait + (double)hold_ns + (double)window->rate.rebuild_ns;
 	double time = (double)window->rate.process_cpu_ns + wait;
 
-	if (time <= 0)
+	/* Of a process that has gone its time is not known, and a share of nothing is none. */
+	if (!window->rate.process_cpu_ns)
 		return 0;
 	return slow < time ? slow / time : 1.0;
 }

@@ -73,7 +73,7 @@ static const struct shape diffusion[] = {
 	CASCADE("threads", 5000, NOTHING, 4),
 	CASCADE("half-dirty", 20000, POLICY(HALF_DIRTY, 0), 1),
 	CASCADE("fixed-100", 20000, POLICY(FIXED, 100), 1),
-	READERS("absent-1k", 1000, NOTHING, {step_window, 1000, .rate = 100}, ABSENT(1)),
+	READERS("absent-1k", 1000, NOTHING, {step_window, 1000, .rate = 3000}, ABSENT(1)),
 	READERS("absent-20k", 20000, NOTHING, {step_window, 5000, .rate = 200}, ABSENT(2)),
 	READERS("absent-threads", 2000, NOTHING, {step_window, 500, .rate = 100}, ABSENT(16)),
 	READERS("grows", 3000, NOTHING, {step_fresh, .rate = 200}, ABSENT(2)),
