@@ -137,6 +137,7 @@ static void test_bounds(void **state)
 	refuse("interval: 1e400\n", ":1:", "from 0.01");
 	refuse("traps:\n  read-diffusion:\n    raise: 4\n", ":3:", "raise at most of");
 	refuse("traps:\n  read-diffusion:\n    raise: 1.5\n", ":3:", "count windows");
+	refuse("traps:\n  read-diffusion:\n    clear: 1.5\n", "policy", "clear 1.5");
 	refuse("maps:\n  - pattern: a\n  - pattern: b\n    budgets: {misses: -1}\n",
 	       ":4:", "maps.1.budgets.misses");
 	assert_int_equal(load(&policy, "traps:\n  read-diffusion: {raise: 60, of: 60}\n"), 0);

@@ -146,16 +146,17 @@ static int lay_number(const struct place *place, const char *name, const double 
 }
 
 /* "raise in of windows" must be possible. */
-static int check_windows(const struct place *place, double raise, double of)
+static int check_windows(const struct place *place, double raise, double of, double clear)
 {
 	char path[192];
 
-	if (raise == floor(raise) && of == floor(of) && raise <= of)
+	if (raise == floor(raise) && of == floor(of) && clear == floor(clear) && raise <= of)
 		return 0;
 	snprintf(path, sizeof(path), "%s.raise", place->path);
 	return policy_error_value(place->source, path,
-				  "raise and of count windows, raise at most of: not %g of %g",
-				  raise, of);
+				  "raise, of and clear count windows, raise at most of: not %g "
+				  "of %g, clear %g",
+				  raise, of, clear);
 }
 
 #define LAY_NUMBER(name, value, min, max, help)                                                    \
@@ -171,7 +172,7 @@ static int check_windows(const struct place *place, double raise, double of)
 		if (raw->severity)                                                                 \
 			*severity = *raw->severity;                                                \
 		LIST(LAY_NUMBER)                                                                   \
-		return err ? err : check_windows(place, into->raise, into->of);                    \
+		return err ? err : check_windows(place, into->raise, into->of, into->clear);       \
 	}
 TRAP_LIMITS(LAY_TRAP)
 

@@ -56,6 +56,7 @@ struct traps {
 	const struct policy *policy;
 	unsigned interval_ms;
 	bool on[TRAP_COUNT];
+	bool stalls; /* in this window */
 	struct watch *watch;
 	size_t watch_count;
 	struct finding *finding;
@@ -73,6 +74,14 @@ const struct trap *trap_find(const char *name)
 }
 
 /* --- the past ------------------------------------------------------------- */
+
+static bool any_stall(const struct model *model)
+{
+	for (size_t i = 0; i < model_event_count(model); i++)
+		if (model_event(model, i)->kind == SMAP_PROBE_stall)
+			return true;
+	return false;
+}
 
 static void note_stalls(struct trap_past *past, const struct trap_view *view)
 {
@@ -103,7 +112,8 @@ static uint64_t newly_retained(const struct trap_past *past, const struct model_
 	return retained > 0 && retained * 20 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
 }
 
-static void before_window(struct trap_past *past, const struct trap_view *view)
+/* stalls: the window has events of that kind, of whatever map; they are rare. */
+static void before_window(struct trap_past *past, const struct trap_view *view, bool stalls)
 {
 	const struct model_map *map = view->map;
 	uint64_t retained = newly_retained(past, map);
@@ -113,7 +123,8 @@ static void before_window(struct trap_past *past, const struct trap_view *view)
 	past->misses[0] = map->window.count[ST_COUNTER_misses];
 	past->ns[0] = map->window.ns;
 	past->retained = retained ? past->retained + retained : 0;
-	note_stalls(past, view);
+	if (stalls)
+		note_stalls(past, view);
 }
 
 static void after_window(struct trap_past *past, const struct trap_view *view)
@@ -306,7 +317,7 @@ static int judge_map(struct traps *traps, struct watch *watch, const struct mode
 	};
 	int err = 0;
 
-	before_window(&watch->past, &view);
+	before_window(&watch->past, &view, traps->stalls);
 	for (size_t i = 0; trap_table[i] && !err; i++)
 		if (traps->on[i] && rates_known(watch, model, map))
 			err = judge(traps, trap_table[i], &watch->row[i], &view);
@@ -379,6 +390,7 @@ int traps_window(struct traps *traps, const struct model *model)
 	int err = follow_maps(traps, model);
 
 	traps->first_new = traps->finding_count;
+	traps->stalls = any_stall(model);
 	for (size_t i = 0; i < model->map_count && !err; i++) {
 		if (worth_judging(traps, model->maps[i]))
 			err = judge_map(traps, &traps->watch[i], model, model->maps[i]);
