@@ -168,14 +168,6 @@ static void test_the_example(void **state)
 /* A trap that is off is not looked for, one that is a notice fails nothing by default. */
 static void test_severities_reach_the_detectors(void **state)
 {
-	static const struct second stuck = {.misses = 2,
-					    .sections = 100000,
-					    .cpu_ms = 900,
-					    .miss_count = 10,
-					    .threshold = 1000,
-					    .read_len = 1000,
-					    .dirty_len = 1000,
-					    .dirty_age_s = 6};
 	static const char *const severity[] = {"off", "notice"};
 
 	(void)state;

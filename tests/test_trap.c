@@ -7,15 +7,6 @@
 
 /* --- pseudo-expansion ----------------------------------------------------- */
 
-static const struct second stuck = {.misses = 2,
-				    .sections = 100000,
-				    .cpu_ms = 900,
-				    .miss_count = 10,
-				    .threshold = 1000,
-				    .read_len = 1000,
-				    .dirty_len = 1000,
-				    .dirty_age_s = 6};
-
 static void test_pseudo_expansion_is_found(void **state)
 {
 	struct bench bench;

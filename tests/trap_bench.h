@@ -26,6 +26,16 @@ struct second {
 	bool stall, stands; /* the reclaimer makes no round */
 };
 
+/* A map in pseudo-expansion; what a test changes of it decides. */
+static const struct second stuck __attribute__((unused)) = {.misses = 2,
+							    .sections = 100000,
+							    .cpu_ms = 900,
+							    .miss_count = 10,
+							    .threshold = 1000,
+							    .read_len = 1000,
+							    .dirty_len = 1000,
+							    .dirty_age_s = 6};
+
 struct bench {
 	struct model *model;
 	struct policy *policy;

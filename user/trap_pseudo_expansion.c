@@ -65,11 +65,11 @@ static void say(const struct trap_view *view, struct verdict *v, double eta_s)
 		verdict_remedy(
 			v,
 			"%" PRIu64 " more misses are needed and %.3g come per second. Call "
-			"smap_range() once after the load (it promotes), or create the map with "
-			".policy = SMAP_POLICY_COST; a fixed threshold of %" PRIu64
-			" (SMAP_POLICY_FIXED) promotes within 30 s at this rate.",
+			"smap_range() once after the load: it promotes. Or create the map with "
+			"SMAP_POLICY_FIXED and .policy_arg = %" PRIu64 ": at this rate that "
+			"promotes within %.0f s.",
 			debt, trap_miss_rate(view),
-			(uint64_t)(trap_miss_rate(view) * lim->horizon_s) + 1);
+			(uint64_t)(trap_miss_rate(view) * lim->horizon_s) + 1, lim->horizon_s);
 	else
 		verdict_remedy(
 			v,
