@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "options.h"
+#include "options_table.h"
 #include "smap.h"
 
 #define WORDS_MAX 20
@@ -186,12 +186,28 @@ static void test_version(void **state)
 	options_free(NULL);
 }
 
+/* A letter is the key of an option in every command: twice, it would mean both. */
+static void each_letter_is_one_option(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < option_def_count; i++) {
+		assert_int_not_equal(option_defs[i].letter, 'c'); /* says "takes a command" */
+		assert_int_not_equal(option_defs[i].letter, 'F'); /* says "takes a file" */
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(option_defs[i].letter, option_defs[j].letter);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_all),
-		cmocka_unit_test(test_command),	     cmocka_unit_test(test_ends_well),
-		cmocka_unit_test(test_usage_errors), cmocka_unit_test(test_version),
+		cmocka_unit_test(each_letter_is_one_option),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_command),
+		cmocka_unit_test(test_ends_well),
+		cmocka_unit_test(test_usage_errors),
+		cmocka_unit_test(test_version),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
