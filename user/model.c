@@ -18,108 +18,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model_table.h"
 
 static uint64_t less(uint64_t now, uint64_t before)
 {
 	return now > before ? now - before : 0;
-}
-
-/* --- maps by key ---------------------------------------------------------- */
-
-static size_t hash_key(const struct st_key *key)
-{
-	uint64_t h = key->addr ^ (uint64_t)key->target << 40;
-
-	h = (h ^ key->id * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
-	return (size_t)(h ^ h >> 32);
-}
-
-static bool same_key(const struct st_key *a, const struct st_key *b)
-{
-	return a->addr == b->addr && a->id == b->id && a->target == b->target;
-}
-
-static struct model_map **bucket_of(const struct model *model, const struct st_key *key)
-{
-	return &model->buckets[hash_key(key) & (model->bucket_count - 1)];
-}
-
-static struct model_map *map_find(const struct model *model, const struct st_key *key)
-{
-	struct model_map *map = *bucket_of(model, key);
-
-	while (map && !same_key(&map->info.key, key))
-		map = map->next;
-	return map;
-}
-
-/* Doubles both the order array and the hash; they have the same size. */
-static int maps_grow(struct model *model)
-{
-	size_t count = model->bucket_count * 2;
-	struct model_map **buckets = calloc(count, sizeof(struct model_map *));
-	struct model_map **maps = realloc(model->maps, count * sizeof(struct model_map *));
-
-	if (maps)
-		model->maps = maps;
-	if (!buckets || !maps) {
-		free(buckets);
-		return -ENOMEM;
-	}
-	free(model->buckets);
-	model->buckets = buckets;
-	model->bucket_count = count;
-	for (size_t i = 0; i < model->map_count; i++) {
-		struct model_map **bucket = bucket_of(model, &maps[i]->info.key);
-
-		maps[i]->next = *bucket;
-		*bucket = maps[i];
-	}
-	return 0;
-}
-
-static void map_free(struct model_map *map)
-{
-	if (map)
-		free(map->hists);
-	free(map);
-}
-
-static void map_unlink(struct model *model, const struct model_map *map)
-{
-	struct model_map **link = bucket_of(model, &map->info.key);
-
-	while (*link != map)
-		link = &(*link)->next;
-	*link = map->next;
-}
-
-static int add_map(struct model *model, const struct record_map *info)
-{
-	struct model_map *map = map_find(model, &info->key);
-	struct model_map **bucket;
-	int err;
-
-	if (!model_target(model, info->key.target))
-		return -EINVAL;
-	if (!map) {
-		err = model->map_count == model->bucket_count ? maps_grow(model) : 0;
-		if (err)
-			return err;
-		map = calloc(1, sizeof(*map));
-		if (!map)
-			return -ENOMEM;
-		bucket = bucket_of(model, &info->key);
-		map->next = *bucket;
-		map->order = model->next_order++;
-		map->alive = map->in_window = true;
-		*bucket = map;
-		model->maps[model->map_count++] = map;
-		model->maps_seen++;
-	}
-	map->info = *info;
-	map->info.name[SMAP_NAME_LEN - 1] = '\0';
-	return 0;
 }
 
 /* --- losses --------------------------------------------------------------- */
@@ -181,8 +84,8 @@ static void forget_ended(struct model *model)
 			model->maps[kept++] = map;
 			continue;
 		}
-		map_unlink(model, map);
-		map_free(map);
+		model_map_unlink(model, map);
+		model_map_free(map);
 		model->ended_count--;
 		excess--;
 	}
@@ -334,7 +237,7 @@ static void note_process(struct model_target *target, const struct record_sample
 
 static int add_sample(struct model *model, const struct record_sample *sample)
 {
-	struct model_map *map = map_find(model, &sample->key);
+	struct model_map *map = model_map_find(model, &sample->key);
 	uint64_t ns;
 	int err;
 
@@ -444,7 +347,7 @@ void model_free(struct model *model)
 	if (!model)
 		return;
 	for (size_t i = 0; i < model->map_count; i++)
-		map_free(model->maps[i]);
+		model_map_free(model->maps[i]);
 	free(model->maps);
 	free(model->buckets);
 	free(model->targets);
@@ -462,7 +365,7 @@ int model_add(struct model *model, const struct record *record)
 	case RECORD_TARGET_END:
 		return end_target(model, &record->target_end);
 	case RECORD_MAP:
-		return add_map(model, &record->map);
+		return model_map_add(model, &record->map);
 	case RECORD_SAMPLE:
 		return add_sample(model, &record->sample);
 	case RECORD_EVENT:
@@ -477,7 +380,7 @@ int model_add(struct model *model, const struct record *record)
 
 const struct model_map *model_find(const struct model *model, const struct st_key *key)
 {
-	return map_find(model, key);
+	return model_map_find(model, key);
 }
 
 const struct model_target *model_target(const struct model *model, uint32_t target)

@@ -17,8 +17,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
-#include "finding_text.h"
-#include "names.h"
+#include "output_text.h"
 
 #define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
 #define WINDOW_DEBTS 3	   /* maps whose next promotion is told, in a window */
@@ -33,54 +32,6 @@ static const char *const counter_names[ST_COUNTER_COUNT] = {
 };
 
 /* --- small parts ---------------------------------------------------------- */
-
-struct number {
-	char text[16];
-};
-
-/* At most five characters: 0.25 1.5 12 9999 12.3k 456k 1.23M. */
-static struct number shorten(double value)
-{
-	static const char units[] = "kMGTPE";
-	struct number n;
-	int unit = -1;
-
-	if (value < 9999.5) {
-		bool whole = value >= 99.5 || value == (double)(uint64_t)value;
-
-		snprintf(n.text, sizeof(n.text), "%.*f", whole ? 0 : value < 1 ? 2 : 1, value);
-		return n;
-	}
-	while (value >= 999.5 && units[unit + 1]) {
-		value /= 1000;
-		unit++;
-	}
-	snprintf(n.text, sizeof(n.text), "%.*f%c",
-		 value < 9.995	 ? 2
-		 : value < 99.95 ? 1
-				 : 0,
-		 value, units[unit]);
-	return n;
-}
-
-static void put_padded(struct sink *sink, const char *name, size_t columns)
-{
-	char text[NAME_ESCAPED_MAX];
-	size_t width;
-
-	name_fit(text, sizeof(text), name, columns);
-	width = name_width(text);
-	sink_puts(sink, text);
-	sink_fill(sink, ' ', width < columns ? columns - width : 0);
-}
-
-static void put_name(struct sink *sink, const char *name, size_t columns)
-{
-	char text[NAME_ESCAPED_MAX];
-
-	name_fit(text, sizeof(text), name, columns);
-	sink_puts(sink, text);
-}
 
 static const char *plural(uint64_t count)
 {
@@ -129,9 +80,9 @@ static void put_hists(struct sink *sink, const struct hist *hists)
 			continue;
 		sink_printf(sink, "\n  %s (%s)\n", hist_info[i].title, hist_info[i].unit);
 		sink_printf(sink, "  %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n", count,
-			    plural(count), shorten((double)hists[i].sum / (double)count).text,
-			    shorten((double)hist_percentile(&hists[i], 50)).text,
-			    shorten((double)hist_percentile(&hists[i], 99)).text);
+			    plural(count), text_shorten((double)hists[i].sum / (double)count).text,
+			    text_shorten((double)hist_percentile(&hists[i], 50)).text,
+			    text_shorten((double)hist_percentile(&hists[i], 99)).text);
 		hist_print(sink, &hists[i], hist_info[i].unit);
 	}
 }
@@ -149,7 +100,7 @@ static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t c
 			continue;
 		if (i < own) {
 			sink_puts(sink, "\nhistograms of ");
-			put_name(sink, map->name, 40);
+			text_put_name(sink, map->name, 40);
 			sink_printf(sink, " (pid %d)\n", map->pid);
 			put_hists(sink, map->hists);
 			continue;
@@ -164,104 +115,7 @@ static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t c
 	put_hists(sink, sum);
 }
 
-/* --- findings and losses -------------------------------------------------- */
-
-/* Colours of a verdict, by severity. */
-static const char *const colours[] = {
-	[FINDING_OFF] = "",
-	[FINDING_NOTICE] = "\033[36m",
-	[FINDING_WARNING] = "\033[33m",
-	[FINDING_ERROR] = "\033[1;31m",
-};
-
-/* https://no-color.org: the variable counts unless it is empty. */
-static bool in_colour(const struct sink *sink)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	return sink_is_terminal(sink) && !(no_color && no_color[0]);
-}
-
-/* Words of a safe text, four columns in, broken between words at column 80. */
-static void put_wrapped(struct sink *sink, const char *safe)
-{
-	size_t column = 0;
-
-	while (*safe) {
-		char word[FINDING_LINE_MAX];
-		size_t len = strcspn(safe, " "), width;
-
-		snprintf(word, sizeof(word), "%.*s", (int)len, safe);
-		width = name_width(word);
-		if (column > 0 && column + 1 + width > 80) {
-			sink_puts(sink, "\n");
-			column = 0;
-		}
-		sink_puts(sink, column > 0 ? " " : "    ");
-		sink_puts(sink, word);
-		column += width + (column > 0 ? 1 : 4);
-		safe += len + strspn(safe + len, " ");
-	}
-	if (column > 0)
-		sink_puts(sink, "\n");
-}
-
-static void put_sentence(struct sink *sink, const char *text)
-{
-	char safe[4 * FINDING_LINE_MAX];
-
-	name_escape(safe, sizeof(safe), text ? text : "");
-	put_wrapped(sink, safe);
-}
-
-static void put_when(struct sink *sink, const struct report *report, const struct finding *finding)
-{
-	char comm[64], since[128], text[FINDING_LINE_MAX];
-
-	name_fit(comm, sizeof(comm), finding->comm ? finding->comm : "", 16);
-	finding_since(since, sizeof(since), finding, report->meta);
-	snprintf(text, sizeof(text), "%s%spid %d, %s", comm, comm[0] ? ", " : "", finding->pid,
-		 since);
-	put_wrapped(sink, text);
-}
-
-static void put_evidence(struct sink *sink, const struct evidence *evidence)
-{
-	const char *unit = evidence->unit ? evidence->unit : "";
-	char value[32], limit[48];
-
-	finding_number(value, sizeof(value), evidence->value);
-	finding_limit(limit, sizeof(limit), evidence);
-	sink_printf(sink, "      %-26s %12s%s%s%s%s\n", evidence->name, value, limit[0] ? " " : "",
-		    limit, unit[0] ? " " : "", unit);
-}
-
-/* A verdict: its line, when, by which numbers, what it costs, what to do. */
-static void put_finding(struct sink *sink, const struct report *report,
-			const struct finding *finding, bool colour)
-{
-	sink_printf(sink, "\n%s%s: %s in ", colour ? colours[finding->severity] : "",
-		    report_severity(finding->severity), finding->trap);
-	put_name(sink, finding->name, 50);
-	sink_printf(sink, "%s\n", colour ? "\033[0m" : "");
-	put_when(sink, report, finding);
-	put_sentence(sink, finding->shape);
-	for (size_t i = 0; i < finding->evidence_count; i++)
-		put_evidence(sink, &finding->evidence[i]);
-	if (!finding_tells_cost(finding))
-		sink_printf(sink, "      %-26s %12.1f %%\n", "cost share",
-			    100 * finding->cost_share);
-	put_sentence(sink, finding->remedy);
-	put_sentence(sink, finding->link);
-}
-
-static void put_findings(struct sink *sink, const struct report *report)
-{
-	bool colour = in_colour(sink);
-
-	for (size_t i = 0; i < report->finding_count; i++)
-		put_finding(sink, report, &report->findings[i], colour);
-}
+/* --- losses -------------------------------------------------------------- */
 
 static void put_losses(struct sink *sink, const struct report *report)
 {
@@ -287,17 +141,17 @@ static void put_window_row(struct sink *sink, const struct report_map *map)
 	double seconds = map->window.ns > 0 ? (double)map->window.ns / 1e9 : 1.0;
 	char debt[40];
 
-	snprintf(debt, sizeof(debt), "%s/%s", shorten((double)map->now.miss_count).text,
-		 shorten((double)map->now.threshold).text);
+	snprintf(debt, sizeof(debt), "%s/%s", text_shorten((double)map->now.miss_count).text,
+		 text_shorten((double)map->now.threshold).text);
 	sink_printf(sink, "%7d ", map->pid);
-	put_padded(sink, map->name, 14);
+	text_put_padded(sink, map->name, 14);
 	sink_printf(sink, " %7s %6s %6s %6s %6s %11s %7s\n",
-		    shorten((double)count[ST_COUNTER_misses] / seconds).text,
-		    shorten((double)count[ST_COUNTER_promotions] / seconds).text,
-		    shorten((double)count[ST_COUNTER_rebuilds] / seconds).text,
-		    shorten((double)map->now.read_len).text,
-		    shorten((double)map->now.dirty_len).text, debt,
-		    shorten((double)map->now.backlog).text);
+		    text_shorten((double)count[ST_COUNTER_misses] / seconds).text,
+		    text_shorten((double)count[ST_COUNTER_promotions] / seconds).text,
+		    text_shorten((double)count[ST_COUNTER_rebuilds] / seconds).text,
+		    text_shorten((double)map->now.read_len).text,
+		    text_shorten((double)map->now.dirty_len).text, debt,
+		    text_shorten((double)map->now.backlog).text);
 }
 
 static void put_window_head(struct sink *sink, const struct report *report, size_t active)
@@ -327,10 +181,11 @@ static void put_debts(struct sink *sink, const struct ranked *maps, size_t count
 			continue;
 		told++;
 		sink_puts(sink, "  promotion of ");
-		put_name(sink, map->name, 20);
+		text_put_name(sink, map->name, 20);
 		sink_printf(sink, " in %s s: %s misses to go, %s entries\n",
-			    shorten(map->promotion_in_s).text, shorten((double)map->miss_debt).text,
-			    shorten((double)map->now.dirty_len).text);
+			    text_shorten(map->promotion_in_s).text,
+			    text_shorten((double)map->miss_debt).text,
+			    text_shorten((double)map->now.dirty_len).text);
 	}
 }
 
@@ -350,7 +205,7 @@ static int put_window(struct sink *sink, const struct report *report)
 	if (count > WINDOW_ROWS)
 		sink_printf(sink, "        and %zu more\n", count - WINDOW_ROWS);
 	put_debts(sink, maps, count);
-	put_findings(sink, report);
+	text_put_findings(sink, report);
 	put_all_hists(sink, maps, count, WINDOW_HIST_MAPS);
 	free(maps);
 	return 0;
@@ -361,7 +216,7 @@ static int put_window(struct sink *sink, const struct report *report)
 static void put_target(struct sink *sink, const struct report_target *target)
 {
 	sink_printf(sink, "process %d ", target->pid);
-	put_name(sink, target->comm, 30);
+	text_put_name(sink, target->comm, 30);
 	if (!target->ended)
 		sink_puts(sink, ": still running\n");
 	else if (!target->exit_known)
@@ -375,18 +230,20 @@ static void put_target(struct sink *sink, const struct report_target *target)
 static void put_block(struct sink *sink, const struct report_map *map)
 {
 	sink_puts(sink, "\nmap ");
-	put_name(sink, map->name, 60);
+	text_put_name(sink, map->name, 60);
 	sink_printf(sink, "\n  pid %d, 0x%" PRIx64 ", %s keys, policy %s%s\n", map->pid, map->addr,
 		    map->key_kind, map->policy, map->alive ? "" : ", destroyed or ended");
 	sink_printf(sink, "  %-12s %20s %20s\n", "", "since attach", "lifetime");
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
 		sink_printf(sink, "  %-12s %20" PRIu64 " %20" PRIu64 "\n", counter_names[i],
 			    map->traced[i], map->total[i]);
-	sink_printf(
-		sink, "  read %s, dirty %s, misses %s of %s, backlog %s%s\n",
-		shorten((double)map->now.read_len).text, shorten((double)map->now.dirty_len).text,
-		shorten((double)map->now.miss_count).text, shorten((double)map->now.threshold).text,
-		shorten((double)map->now.backlog).text, map->state_ok ? "" : " (last known)");
+	sink_printf(sink, "  read %s, dirty %s, misses %s of %s, backlog %s%s\n",
+		    text_shorten((double)map->now.read_len).text,
+		    text_shorten((double)map->now.dirty_len).text,
+		    text_shorten((double)map->now.miss_count).text,
+		    text_shorten((double)map->now.threshold).text,
+		    text_shorten((double)map->now.backlog).text,
+		    map->state_ok ? "" : " (last known)");
 }
 
 /* Lifetime totals of the maps that have no block of their own, a line each. */
@@ -401,9 +258,9 @@ static void put_rest(struct sink *sink, const struct ranked *maps, size_t count)
 		const struct report_map *map = maps[i].map;
 
 		sink_printf(sink, "%7d ", map->pid);
-		put_padded(sink, map->name, 13);
+		text_put_padded(sink, map->name, 13);
 		for (unsigned k = 0; k < ST_COUNTER_COUNT; k++)
-			sink_printf(sink, " %6s", shorten((double)map->total[k]).text);
+			sink_printf(sink, " %6s", text_shorten((double)map->total[k]).text);
 		sink_puts(sink, "\n");
 	}
 }
@@ -429,7 +286,7 @@ static int put_end(struct sink *sink, const struct report *report)
 	if (count > blocks)
 		put_rest(sink, maps + blocks, count - blocks);
 	put_all_hists(sink, maps, count, END_HIST_MAPS);
-	put_findings(sink, report);
+	text_put_findings(sink, report);
 	put_losses(sink, report);
 	free(maps);
 	return 0;

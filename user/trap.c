@@ -8,8 +8,10 @@
  * Watches and model maps are both in order of appearance, so that one walk over
  * both brings new maps in and lets forgotten ones go.
  *
- * Not judged, and no bit: the first window of a map that was there before us, one in which the state page could not be read, and one of
- * less than half the nominal length (the last one often is): its figures are of a moment. A window longer than nominal (we got no CPU) is judged by its rates.
+ * Not judged, and no bit: the first window of a map that was there before us, one in
+ * which the state page could not be read, and one of less than half the nominal length
+ * (the last one often is): its figures are of a moment. A window longer than nominal
+ * (we got no CPU) is judged by its rates.
  */
 #include "trap.h"
 
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "budget.h"
+#include "trap_past.h"
 
 #define TRAP_COUNT (sizeof(trap_table) / sizeof(trap_table[0]) - 1)
 #define NO_FINDING SIZE_MAX
@@ -71,82 +74,6 @@ const struct trap *trap_find(const char *name)
 		if (strcmp(trap_table[i]->name, name) == 0)
 			return trap_table[i];
 	return NULL;
-}
-
-/* --- the past ------------------------------------------------------------- */
-
-static bool any_stall(const struct model *model)
-{
-	for (size_t i = 0; i < model_event_count(model); i++)
-		if (model_event(model, i)->kind == SMAP_PROBE_stall)
-			return true;
-	return false;
-}
-
-static void note_stalls(struct trap_past *past, const struct trap_view *view)
-{
-	for (size_t i = 0; i < model_event_count(view->model); i++) {
-		const struct st_event *event = model_event(view->model, i);
-
-		if (event->kind != SMAP_PROBE_stall || event->target != view->map->info.key.target)
-			continue;
-		past->stall_ns = event->ts_ns;
-		past->stall_thread = event->args[0];
-		past->stall_age_ns = event->args[1];
-	}
-}
-
-/*
- * Deleted entries that came to stay in a window without promotion and rebuild: what the
- * lists gained beyond what lives. Threads run on while we read, so that a difference that
- * is small beside the number of deletes is noise.
- */
-static uint64_t newly_retained(const struct trap_past *past, const struct model_map *map)
-{
-	const struct model_window *w = &map->window;
-	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
-	double retained = gained - (double)w->rate.inserts + (double)w->rate.deletes;
-
-	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds])
-		return 0;
-	return retained > 0 && retained * 20 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
-}
-
-/* stalls: the window has events of that kind, of whatever map; they are rare. */
-static void before_window(struct trap_past *past, const struct trap_view *view, bool stalls)
-{
-	const struct model_map *map = view->map;
-	uint64_t retained = newly_retained(past, map);
-
-	memmove(&past->misses[1], &past->misses[0], sizeof(past->misses) - sizeof(uint64_t));
-	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
-	past->misses[0] = map->window.count[ST_COUNTER_misses];
-	past->ns[0] = map->window.ns;
-	past->retained = retained ? past->retained + retained : 0;
-	if (stalls)
-		note_stalls(past, view);
-}
-
-static void after_window(struct trap_past *past, const struct trap_view *view)
-{
-	const struct model_map *map = view->map;
-	uint64_t promotions = map->window.count[ST_COUNTER_promotions];
-	uint64_t now = view->model->window.end_ns;
-
-	if (promotions) {
-		if (promotions > 1)
-			past->promote_every_ns = map->window.ns / promotions;
-		else
-			past->promote_every_ns = past->promoted_ns ? now - past->promoted_ns : 0;
-		past->promoted_ns = now;
-	}
-	past->backlog = map->now.backlog;
-	past->dirty_len = map->now.dirty_len;
-	past->reclaimer_runs = map->now.reclaimer_runs;
-	past->load = map->now.dirty_len
-			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
-			     : 0;
-	past->windows++;
 }
 
 /* --- findings ------------------------------------------------------------- */
@@ -317,11 +244,11 @@ static int judge_map(struct traps *traps, struct watch *watch, const struct mode
 	};
 	int err = 0;
 
-	before_window(&watch->past, &view, traps->stalls);
+	trap_past_before(&watch->past, &view, traps->stalls);
 	for (size_t i = 0; trap_table[i] && !err; i++)
 		if (traps->on[i] && rates_known(watch, model, map))
 			err = judge(traps, trap_table[i], &watch->row[i], &view);
-	after_window(&watch->past, &view);
+	trap_past_after(&watch->past, &view);
 	return err;
 }
 
@@ -390,7 +317,7 @@ int traps_window(struct traps *traps, const struct model *model)
 	int err = follow_maps(traps, model);
 
 	traps->first_new = traps->finding_count;
-	traps->stalls = any_stall(model);
+	traps->stalls = trap_past_stalls(model);
 	for (size_t i = 0; i < model->map_count && !err; i++) {
 		if (worth_judging(traps, model->maps[i]))
 			err = judge_map(traps, &traps->watch[i], model, model->maps[i]);

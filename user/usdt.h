@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * usdt.h - private to the usdt backend, whose parts are backend_usdt.c (load,
- * attach, the table), usdt_maps.c (events and samples) and usdt_follow.c (the processes
+ * attach, the table), usdt_maps.c (maps and events), usdt_sample.c (samples) and usdt_follow.c (the processes
  * of a command).
  */
 #ifndef USDT_H
@@ -66,6 +66,13 @@ struct usdt {
 	uint64_t strangers;	      /* maps of processes that nobody has looked at */
 };
 
+/* The image with this key of ours; NULL = no such. */
+const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key);
+/* Emit a record of ours; its target gets the number that the user knows. */
+int usdt_emit(const struct usdt *usdt, struct record *record, unsigned kind, size_t size);
+/* A key of the kernel's table: the map, made known if it is new; NULL and maybe *ret_err. */
+struct livemap *usdt_found_key(struct usdt *usdt, const struct st_key *key,
+			       const struct st_info *info, int *ret_err);
 /* Emit a MAP for each map of an image; `attaching`: what waits in batches is not ours. */
 int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attaching);
 /* Callback of the ring buffer; ctx is the struct usdt. */

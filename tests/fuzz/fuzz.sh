@@ -18,7 +18,7 @@ mkdir -p "$O/fuzz/corpus"
 TARGET=${TARGET:-fuzz_ops}
 case $TARGET in
 fuzz_ops) sources=$(echo "$LIB"/*.c) ;;
-fuzz_recording) sources="$(echo user/{recording,model,model_query,hist,sink}.c) -Iuser -lz" ;;
+fuzz_recording) sources="$(echo user/{recording,model,model_query,model_table,hist,sink}.c) -Iuser -lz" ;;
 *) echo "no such fuzz target: $TARGET" >&2; exit 2 ;;
 esac
 newest=$(ls -t "$LIB"/*.[ch] user/*.[ch] tests/*.h tests/fuzz/* | head -n 1)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trap_past.c - what detectors remember of a map's windows: see trap_past.h.
+ */
+#include "trap_past.h"
+
+#include <string.h>
+
+bool trap_past_stalls(const struct model *model)
+{
+	for (size_t i = 0; i < model_event_count(model); i++)
+		if (model_event(model, i)->kind == SMAP_PROBE_stall)
+			return true;
+	return false;
+}
+
+static void note_stalls(struct trap_past *past, const struct trap_view *view)
+{
+	for (size_t i = 0; i < model_event_count(view->model); i++) {
+		const struct st_event *event = model_event(view->model, i);
+
+		if (event->kind != SMAP_PROBE_stall || event->target != view->map->info.key.target)
+			continue;
+		past->stall_ns = event->ts_ns;
+		past->stall_thread = event->args[0];
+		past->stall_age_ns = event->args[1];
+	}
+}
+
+/*
+ * Deleted entries that came to stay in a window without promotion and rebuild: what the
+ * lists gained beyond what lives. Threads run on while we read, so that a difference that
+ * is small beside the number of deletes is noise.
+ */
+static uint64_t newly_retained(const struct trap_past *past, const struct model_map *map)
+{
+	const struct model_window *w = &map->window;
+	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
+	double retained = gained - (double)w->rate.inserts + (double)w->rate.deletes;
+
+	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds])
+		return 0;
+	return retained > 0 && retained * 20 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
+}
+
+void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls)
+{
+	const struct model_map *map = view->map;
+	uint64_t retained = newly_retained(past, map);
+
+	memmove(&past->misses[1], &past->misses[0], sizeof(past->misses) - sizeof(uint64_t));
+	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
+	past->misses[0] = map->window.count[ST_COUNTER_misses];
+	past->ns[0] = map->window.ns;
+	past->retained = retained ? past->retained + retained : 0;
+	if (stalls)
+		note_stalls(past, view);
+}
+
+void trap_past_after(struct trap_past *past, const struct trap_view *view)
+{
+	const struct model_map *map = view->map;
+	uint64_t promotions = map->window.count[ST_COUNTER_promotions];
+	uint64_t now = view->model->window.end_ns;
+
+	if (promotions) {
+		if (promotions > 1)
+			past->promote_every_ns = map->window.ns / promotions;
+		else
+			past->promote_every_ns = past->promoted_ns ? now - past->promoted_ns : 0;
+		past->promoted_ns = now;
+	}
+	past->backlog = map->now.backlog;
+	past->dirty_len = map->now.dirty_len;
+	past->reclaimer_runs = map->now.reclaimer_runs;
+	past->load = map->now.dirty_len
+			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
+			     : 0;
+	past->windows++;
+}

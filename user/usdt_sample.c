@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_sample.c - one round over all maps, see usdt_maps.c: what the kernel counted and
+ * what the maps say of themselves, one SAMPLE each; and what was lost.
+ */
+#include "usdt.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "usdt.skel.h"
+
+#define BATCH 256 /* entries of the kernel's table per system call */
+#define AGREE_TRIES 16
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int begin_round(struct livemap *map, void *ctx)
+{
+	(void)ctx;
+	map->listed = map->state_ok = false;
+	return 0;
+}
+
+/* What the kernel knows of all maps. */
+static int read_infos(struct usdt *usdt)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.infos);
+	struct st_key *keys = malloc(BATCH * sizeof(*keys));
+	struct st_info *infos = malloc(BATCH * sizeof(*infos));
+	__u32 cursor, cnt;
+	bool first = true;
+	int err = keys && infos ? 0 : -ENOMEM, end = 0;
+
+	while (!err && !end) {
+		cnt = BATCH;
+		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, keys, infos, &cnt,
+					   NULL);
+		if (end && end != -ENOENT)
+			break;
+		first = false;
+		for (__u32 i = 0; i < cnt && !err; i++)
+			usdt_found_key(usdt, &keys[i], &infos[i], &err);
+	}
+	free(keys);
+	free(infos);
+	return err ? err : end == -ENOENT ? 0 : end;
+}
+
+static void read_info(const struct usdt *usdt, struct livemap *map)
+{
+	struct st_info info;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &info))
+		return;
+	map->info = info;
+	map->has_info = true;
+}
+
+static void read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
+{
+	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
+	__u64 *sum = (__u64 *)ret_sum;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.spill), key, ret_sum))
+		memset(ret_sum, 0, sizeof(*ret_sum));
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.stats), key, usdt->per_cpu))
+		return; /* no event of it yet, or all in the spill */
+	for (int cpu = 0; cpu < usdt->cpus; cpu++) {
+		const __u64 *part = (const __u64 *)&usdt->per_cpu[cpu];
+
+		for (size_t i = 0; i < words; i++)
+			sum[i] += part[i];
+	}
+}
+_Static_assert(sizeof(struct st_stats) % 8 == 0, "per-CPU values are rounded up to 8 bytes");
+
+/* Has the map ended? If not, its state is as of now. */
+static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
+{
+	struct smap_state state;
+	int err;
+
+	if (!in || !in->alive || (map->has_info && map->info.destroyed))
+		return true;
+	if (map->state_ok)
+		return false;
+	err = target_read_state(in->target, map->key.addr, &state);
+	if (err == -EINVAL || (!err && state.id != map->key.id))
+		return true; /* another thing stands there now */
+	if (err == -EFAULT && in->walked)
+		return true; /* nothing does: the process has become another program */
+	if (err == -ESRCH)
+		return false; /* the process ended a moment ago: the next round is its last */
+	if (err) {
+		usdt->state_unread++;
+		return false;
+	}
+	map->state = state;
+	map->state_ok = true;
+	return false;
+}
+
+static void forget(const struct usdt *usdt, const struct livemap *map)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), &map->key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), &map->key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key);
+}
+
+static void sample_process(const struct usdt_image *in, struct livemap *map,
+			   struct record_sample *sample)
+{
+	if (in && map->state_ok && !map->final)
+		(void)target_read_stripes(in->target, &map->state, &map->stripes);
+	sample->inserts = map->stripes.inserts;
+	sample->replaces = map->stripes.replaces;
+	sample->deletes = map->stripes.deletes;
+	if (in) {
+		sample->process_cpu_ns = in->cpu_ns;
+		sample->process_sections = in->sections;
+		sample->reclaimer_runs = in->reclaimer_runs;
+	}
+}
+
+/*
+ * The last sample of a map that lives on, while it runs: what the kernel counted and what
+ * waits in the map's batch have to be of one moment. That cannot be had by stopping
+ * anything; but they can be read until they agree. On a map that is too busy for that
+ * the last misses, less than a batch, are left out.
+ */
+static void sample_last(const struct usdt *usdt, const struct usdt_image *in, struct livemap *map,
+			struct record_sample *sample)
+{
+	for (int i = 0; i < AGREE_TRIES && map->state_ok; i++) {
+		struct st_stats counted;
+		struct smap_state state;
+
+		read_stats(usdt, &map->key, &counted);
+		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
+			break;
+		map->state = state;
+		read_info(usdt, map);
+		livemap_sample(map, &counted, usdt->now, sample);
+		if (livemap_add_pending(map, usdt->exact, sample))
+			break;
+	}
+}
+
+static int sample_map(struct livemap *map, void *ctx)
+{
+	struct usdt *usdt = ctx;
+	const struct usdt_image *in = usdt_image_of(usdt, map->key.target);
+	struct record record = {0};
+	struct st_stats counted;
+
+	map->ended = refresh(usdt, map, in);
+	map->state_ok |= map->final;
+	if (map->ended) /* perhaps after its info was read */
+		read_info(usdt, map);
+	read_stats(usdt, &map->key, &counted);
+	livemap_sample(map, &counted, usdt->now, &record.sample);
+	if (usdt->last && !map->ended)
+		sample_last(usdt, in, map, &record.sample);
+	sample_process(in, map, &record.sample);
+	if (map->ended) {
+		usdt->audit += livemap_audit(map, &counted);
+		forget(usdt, map);
+	}
+	return usdt_emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
+}
+
+/* After the detach nothing moves any more. */
+static int audit_map(struct livemap *map, void *ctx)
+{
+	struct usdt *usdt = ctx;
+	struct st_stats counted;
+
+	read_stats(usdt, &map->key, &counted);
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &map->info) == 0)
+		usdt->audit += livemap_audit(map, &counted);
+	return 0;
+}
+
+static int emit_loss(const struct usdt *usdt, const char *name, const char *help, uint64_t count)
+{
+	struct record record = {.loss = {.count = count}};
+
+	if (!count)
+		return 0; /* the model lists all names from the start */
+	snprintf(record.loss.name, sizeof(record.loss.name), "%s", name);
+	snprintf(record.loss.help, sizeof(record.loss.help), "%s", help);
+	return usdt_emit(usdt, &record, RECORD_LOSS, sizeof(record.loss));
+}
+
+static uint64_t read_loss(const struct usdt *usdt, __u32 which)
+{
+	/* Fits: one stats value is larger than one counter. */
+	__u64 *per_cpu = (__u64 *)usdt->per_cpu, sum = 0;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.losses), &which, per_cpu))
+		return 0;
+	for (int cpu = 0; cpu < usdt->cpus; cpu++)
+		sum += per_cpu[cpu];
+	return sum;
+}
+
+static int emit_losses(const struct usdt *usdt)
+{
+	static const struct {
+		const char *name, *help;
+	} kernel[ST_LOSS_COUNT] = {
+#define LOSS_ENTRY(name, help) {#name, help},
+		ST_LOSSES(LOSS_ENTRY)
+#undef LOSS_ENTRY
+	};
+	int err = 0;
+
+	for (__u32 i = 0; i < ST_LOSS_COUNT && !err; i++)
+		err = emit_loss(usdt, kernel[i].name, kernel[i].help, read_loss(usdt, i));
+#define USER_LOSS(name, help)                                                                      \
+	if (!err)                                                                                  \
+		err = emit_loss(usdt, #name, help, usdt->name);
+	ST_USER_LOSSES(USER_LOSS)
+#undef USER_LOSS
+	return err;
+}
+
+int usdt_sample(void *ctx, bool last)
+{
+	struct usdt *usdt = ctx;
+	int err = 0;
+
+	usdt->last = last;
+	(void)livemap_each(&usdt->maps, begin_round, NULL);
+	for (size_t i = 0; i < usdt->image_cnt && !err; i++) {
+		struct usdt_image *in = &usdt->image[i];
+
+		in->alive = target_alive(in->target);
+		if (!in->alive)
+			continue;
+		(void)target_cpu_ns(in->target, &in->cpu_ns);
+		err = usdt_walk_registries(usdt, in, false);
+	}
+	usdt->strangers = 0;
+	if (!err)
+		err = read_infos(usdt);
+	/* The events of maps that are about to be forgotten. */
+	if (!err)
+		err = usdt_drain(usdt);
+	if (!err && usdt->strangers) { /* the ring had news of their process, or never will */
+		usdt->strangers = 0;
+		err = read_infos(usdt);
+	}
+	if (!err && last)
+		usdt->state_unread += usdt->strangers;
+	usdt->now = now_ns();
+	if (!err)
+		err = livemap_each(&usdt->maps, sample_map, usdt);
+	if (!err && last) {
+		attach_remove_all(&usdt->attached);
+		usdt_follow_end(usdt);
+		err = livemap_each(&usdt->maps, audit_map, usdt);
+	}
+	return err ? err : emit_losses(usdt);
+}
