@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session.c - the life of a tracing session: processes, time, and order.
- *
- * One thread, one poll() over what can happen: stop asked for, a process ended, the
- * backend has something urgent, an interval is over. Windows follow each other
- * without gaps on a fixed grid; a late wake-up makes one long window, not two.
+ * session.c - the life of a tracing session: processes, time (session_poll.c), and order.
  *
  * A command is followed with all its descendants. The backend says when one of them is
  * new, has become another program or has mapped files (watch_process); it stands still
@@ -15,54 +11,20 @@
  * ability to gain more. Attaching through a small privileged helper process would
  * let everything else go; attach_images() is the one place to put the call.
  */
-#include "session.h"
+#include "session_impl.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
-#include "backend.h"
-#include "launch.h"
 #include "log.h"
-#include "process.h"
 #include "target.h"
 #include "target_log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define INTERVAL_MS_DEFAULT 1000
 #define INTERVAL_MS_MIN 10
-
-struct session {
-	struct session_options opts;
-	struct record_sink sink;
-	const struct backend *backend;
-	void *ctx; /* the backend's */
-	struct launch launch;
-	struct processes processes;
-	uint32_t next_number;
-	int stop_fd;
-	bool attached, detached, stopped;
-	uint64_t start_ns, window_ns;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int emit(const struct session *session, struct record *record, unsigned kind, size_t size)
-{
-	record->kind = kind;
-	record->size = (__u32)(offsetof(struct record, target) + size);
-	return session->sink.emit(session->sink.ctx, record);
-}
 
 /* --- open ------------------------------------------------------------------- */
 
@@ -176,13 +138,13 @@ static int emit_target(struct session *session, const struct target *target,
 	struct record record = {.target = {
 					.target = image->number,
 					.pid = (__u32)target->pid,
-					.start_ns = now_ns(),
+					.start_ns = session_now_ns(),
 					.from_start = session->opts.command != NULL,
 				}};
 
 	memcpy(record.target.comm, target->comm, sizeof(record.target.comm));
 	memcpy(record.target.file, image->path, sizeof(record.target.file));
-	return emit(session, &record, RECORD_TARGET, sizeof(record.target));
+	return session_emit(session, &record, RECORD_TARGET, sizeof(record.target));
 }
 
 /* Attach to the images of a process that are new since the last call. */
@@ -210,7 +172,7 @@ static int attach_images(struct session *session, struct process *process)
 }
 
 /* A library may have been loaded, or another program started. */
-static int watch_for_images(struct session *session)
+int session_watch_for_images(struct session *session)
 {
 	for (size_t i = 0; i < session->processes.cnt; i++) {
 		struct process *process = &session->processes.list[i];
@@ -225,9 +187,9 @@ static int watch_for_images(struct session *session)
 	return 0;
 }
 
-static int follow_link_map(struct session *session)
+int session_follow_link_map(struct session *session)
 {
-	return session->backend->changed(session->ctx) ? watch_for_images(session) : 0;
+	return session->backend->changed(session->ctx) ? session_watch_for_images(session) : 0;
 }
 
 /* A process of the command waits to be looked at. */
@@ -271,7 +233,7 @@ int session_attach(struct session *session)
 	if (err)
 		return err;
 	session->attached = true;
-	session->start_ns = session->window_ns = now_ns();
+	session->start_ns = session->window_ns = session_now_ns();
 	err = launch_release(&session->launch);
 	return err ? log_err(err, "cannot let %s go on", session->opts.command[0]) : 0;
 }
@@ -287,144 +249,6 @@ int session_drop(struct session *session)
 unsigned session_probe_count(const struct session *session)
 {
 	return session->ctx ? session->backend->probe_count(session->ctx) : 0;
-}
-
-/* --- windows ---------------------------------------------------------------- */
-
-static int emit_ends(struct session *session, struct process *process)
-{
-	const struct launch *launch = &session->launch;
-	const struct target *target = process->target;
-	bool ours = launch->pid == target->pid && launch->ended && !process->replaced;
-	int err = 0;
-
-	process->reported = true;
-	for (size_t i = 0; i < process->announced && !err; i++) {
-		struct record record = {.target_end = {
-						.target = target->image[i]->number,
-						.exit_known = ours,
-						.status = ours ? launch->status : 0,
-					}};
-
-		err = emit(session, &record, RECORD_TARGET_END, sizeof(record.target_end));
-	}
-	target_release(process->target);
-	return err;
-}
-
-static int emit_window(struct session *session, bool last)
-{
-	struct record record = {.window = {.start_ns = session->window_ns, .last = last}};
-	int err;
-
-	err = session->backend->drain(session->ctx);
-	if (!err)
-		err = session->backend->sample(session->ctx, last);
-	for (size_t i = 0; i < session->processes.cnt && !err; i++) {
-		struct process *process = &session->processes.list[i];
-
-		if (process->ended && !process->reported)
-			err = emit_ends(session, process);
-	}
-	if (err)
-		return err;
-	record.window.end_ns = session->window_ns = now_ns();
-	return emit(session, &record, RECORD_WINDOW, sizeof(record.window));
-}
-
-/* The next point of the grid after the window began. */
-static uint64_t window_end(const struct session *session)
-{
-	uint64_t interval = session->opts.interval_ms * NSEC_PER_MSEC;
-	uint64_t done = (session->window_ns - session->start_ns) / interval;
-
-	return session->start_ns + (done + 1) * interval;
-}
-
-static uint64_t deadline(const struct session *session)
-{
-	uint64_t end = window_end(session), duration = session->opts.duration_ms * NSEC_PER_MSEC;
-
-	if (duration && session->start_ns + duration < end)
-		end = session->start_ns + duration;
-	return end;
-}
-
-/* --- poll ------------------------------------------------------------------- */
-
-static bool all_ended(const struct session *session)
-{
-	return processes_all_ended(&session->processes) &&
-	       !session->backend->tree_lives(session->ctx);
-}
-
-/* Wait for something to happen. Marks processes that have ended. */
-static int wait_for_events(struct session *session, int timeout_ms)
-{
-	size_t cnt = session->processes.cnt + 2;
-	struct pollfd *fds = calloc(cnt, sizeof(*fds));
-	int err = 0;
-
-	if (!fds)
-		return -ENOMEM;
-	processes_fill(&session->processes, fds);
-	fds[cnt - 2] = (struct pollfd){.fd = session->stop_fd, .events = POLLIN};
-	fds[cnt - 1] = (struct pollfd){.fd = session->backend->fd(session->ctx), .events = POLLIN};
-	/* A signal (Ctrl-C) comes with session_stop(), or does not matter. */
-	if (poll(fds, cnt, timeout_ms) < 0)
-		err = errno == EINTR ? 0 : -errno;
-	else
-		processes_polled(&session->processes, fds);
-	if (!err && fds[cnt - 2].revents)
-		session->stopped = true;
-	/* Always: behind a record that was not finished yet, another may wait without a signal. */
-	if (!err)
-		err = session->backend->drain(session->ctx);
-	free(fds);
-	return err;
-}
-
-static int remaining_ms(const struct session *session, int timeout_ms)
-{
-	uint64_t now = now_ns(), end = deadline(session), ms;
-
-	if (now >= end)
-		return 0;
-	ms = (end - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
-	return timeout_ms < 0 || ms < (uint64_t)timeout_ms ? (int)ms : timeout_ms;
-}
-
-static int end_of_window(struct session *session)
-{
-	int err = watch_for_images(session);
-
-	return err ? err : emit_window(session, false);
-}
-
-int session_poll(struct session *session, int timeout_ms)
-{
-	uint64_t now;
-	int err;
-
-	if (!session->attached || session->stopped || all_ended(session))
-		return 1;
-	/* Seen while something else was done: a command may be waiting for us. */
-	err = follow_link_map(session);
-	if (!err)
-		err = wait_for_events(session, remaining_ms(session, timeout_ms));
-	if (err)
-		return log_err(err, "tracing stopped");
-	launch_reap(&session->launch);
-	if (session->stopped || all_ended(session))
-		return 1;
-	now = now_ns();
-	if (session->opts.duration_ms &&
-	    now - session->start_ns >= session->opts.duration_ms * NSEC_PER_MSEC)
-		return 1;
-	err = follow_link_map(session);
-	if (!err && now >= window_end(session))
-		err = end_of_window(session);
-	return err;
 }
 
 void session_stop(struct session *session)
@@ -443,7 +267,7 @@ int session_detach(struct session *session)
 	session->detached = true;
 	launch_reap(&session->launch);
 	processes_look(&session->processes);
-	return session->attached ? emit_window(session, true) : 0;
+	return session->attached ? session_emit_window(session, true) : 0;
 }
 
 void session_close(struct session *session)

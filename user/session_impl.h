@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session_impl.h - what the two parts of a session share: session.c (open, attach,
+ * close: everything that happens to processes) and session_poll.c (time and windows).
+ */
+#ifndef SESSION_IMPL_H
+#define SESSION_IMPL_H
+
+#include "session.h"
+
+#include <stddef.h>
+#include <time.h>
+#include "backend.h"
+#include "launch.h"
+#include "process.h"
+
+struct session {
+	struct session_options opts;
+	struct record_sink sink;
+	const struct backend *backend;
+	void *ctx; /* the backend's */
+	struct launch launch;
+	struct processes processes;
+	uint32_t next_number;
+	int stop_fd;
+	bool attached, detached, stopped;
+	uint64_t start_ns, window_ns;
+};
+
+static inline uint64_t session_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static inline int session_emit(const struct session *session, struct record *record, unsigned kind,
+			       size_t size)
+{
+	record->kind = kind;
+	record->size = (__u32)(offsetof(struct record, target) + size);
+	return session->sink.emit(session->sink.ctx, record);
+}
+
+/* Attach to what came since, if anything did: all processes are looked at, or only when
+ * the backend saw something. 0 or -errno, logged. */
+int session_watch_for_images(struct session *session);
+int session_follow_link_map(struct session *session);
+/* Drain, take the samples, say which targets ended, close the window. */
+int session_emit_window(struct session *session, bool last);
+
+#endif
