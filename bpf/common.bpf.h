@@ -69,8 +69,17 @@ struct {
 	__uint(max_entries, 4096);
 } events SEC(".maps");
 
-/* --exact: `miss` counts misses, and miss_batch only adds how long the lock was held. */
-const volatile __u32 exact = 0;
+/*
+ * `miss` is attached and counts misses one by one: miss_batch adds how long the lock was
+ * held, and those misses that `miss` has left out.
+ */
+__u32 each_miss = 0;
+/*
+ * Of each counter: raised by user space before its probe is attached again. The first event
+ * then knows that the gap before it was meant.
+ */
+__u32 generation[ST_COUNTER_COUNT] = {};
+struct st_load load[ST_CPUS] __attribute__((aligned(64))) = {};
 /* Wake the reader only when so much waits; below that it comes by itself. */
 const volatile __u64 wakeup_bytes = 0;
 

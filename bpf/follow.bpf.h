@@ -150,7 +150,7 @@ static __always_inline bool follow_target(__u64 cookie, __u32 *ret_target)
 	struct st_process *process;
 
 	*ret_target = cookie;
-	if (!following)
+	if (!following || cookie == ST_COOKIE_COST)
 		return cookie != ST_COOKIE_NONE;
 	process = process_current();
 	if (!process)

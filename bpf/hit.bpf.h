@@ -13,7 +13,9 @@
  *
  * Totals without a race: the map raises its counters before a probe fires, so the
  * first event of a class fixes base = counter - own amount, and base + counted is
- * the lifetime total from then on, no matter how late we came.
+ * the lifetime total from then on, no matter how late we came. A probe that was shed
+ * leaves a gap, which the first event after its return adds to `uncounted`: then base +
+ * counted + uncounted is the total. Any other gap is a loss, and user space finds it.
  */
 #ifndef HIT_BPF_H
 #define HIT_BPF_H
@@ -89,6 +91,11 @@ static __always_inline struct st_stats *stats_get(struct hit *hit)
 	return stats_find(&hit->key);
 }
 
+static __always_inline struct st_load *load_of_cpu(void)
+{
+	return &load[bpf_get_smp_processor_id() % ST_CPUS];
+}
+
 /*
  * False: do not count this hit (a loss has been noted). stats come before info: a
  * map whose statistics could not be made gets no base, so its totals stay right.
@@ -119,6 +126,7 @@ static __always_inline bool hit_begin(struct hit *hit, void *ctx, __u64 map, __u
 		return false;
 	hit->info->last_ns = hit->now;
 	hit->stats->hits[probe]++;
+	load_of_cpu()->hits[probe]++;
 	return true;
 }
 
@@ -137,7 +145,11 @@ static __always_inline void count(struct hit *hit, __u32 counter, __u64 amount, 
 		__sync_fetch_and_or(&info->base_mask, 1U << counter);
 	} else if (total < info->stamp[counter]) {
 		lose(ST_LOSS_unmatched);
+	} else if (info->generation[counter] != generation[counter] &&
+		   total - amount > info->stamp[counter]) {
+		info->uncounted[counter] += total - amount - info->stamp[counter];
 	}
+	info->generation[counter] = generation[counter];
 	info->stamp[counter] = total;
 	hit->stats->counted[counter] += amount;
 }

@@ -86,6 +86,8 @@ struct st_key {
 #define ST_NUMBER_MAX ((1U << (32 - ST_FILE_BITS)) - 1)
 /* A cookie: this hit is none, only made to be there. */
 #define ST_COOKIE_NONE 0xffffffff
+/* ... and this one is counted, but only made to find out what a hit costs. */
+#define ST_COOKIE_COST 0xfffffffe
 
 struct st_process {
 	__u32 number;	 /* of its address space; a new one is valid when announced */
@@ -103,7 +105,13 @@ struct st_info {
 	 */
 	__u64 base[ST_COUNTER_COUNT];
 	__u64 stamp[ST_COUNTER_COUNT]; /* the map's own totals at the last event of the class */
-	__u64 first_ns;		       /* bpf_ktime_get_ns() of the first event */
+	/*
+	 * What the map counted while nobody listened, because the probe was shed; and the
+	 * generation of the class (see `generation` in the BPF programs) as of its last event.
+	 */
+	__u64 uncounted[ST_COUNTER_COUNT];
+	__u32 generation[ST_COUNTER_COUNT];
+	__u64 first_ns; /* bpf_ktime_get_ns() of the first event */
 	__u64 last_ns;
 	__u64 last_promote_ns;
 	__u32 base_mask;
@@ -118,6 +126,20 @@ struct st_stats {
 	__u64 sum[ST_HIST_COUNT];
 	__u64 hist[ST_HIST_COUNT][SMAP_HIST_SLOTS];
 };
+
+/*
+ * What the programs did so far, all maps together, as one of these for each CPU: a look at
+ * it costs nothing, so it can be had often. A count may be lost to preemption.
+ */
+#define ST_CPUS 64 /* CPUs beyond that share */
+
+struct st_load {
+	__u64 hits[SMAP_PROBE_COUNT];
+	__u64 misses; /* in batches: measured by the map because we listen */
+	__u64 stacks;
+	__u64 reserved[2];
+};
+_Static_assert(sizeof(struct st_load) % 64 == 0, "CPUs do not meet in a cache line");
 
 /* Ring-buffer record: the rare events, with their time. args as in SMAP_PROBES, after `map`. */
 #define ST_EVENT_LINK_MAP 0x100 /* a target mapped or unmapped files; never leaves the backend */
@@ -148,7 +170,7 @@ struct st_final {
 
 _Static_assert(sizeof(struct st_key) == 24, "st_key is a map key: no holes");
 _Static_assert(sizeof(struct st_event) == 80, "st_event is a wire format");
-_Static_assert(sizeof(struct st_info) == 16 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");
+_Static_assert(sizeof(struct st_info) == 28 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");
 
 /* 2^slot <= value, clamped; the one definition of a slot for both sides. */
 static inline __u32 st_slot(__u64 value)

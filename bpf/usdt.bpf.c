@@ -113,11 +113,31 @@ int on_miss(struct pt_regs *ctx)
 
 	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_miss))
 		return 0;
-	if (!class_seen(&hit, ST_COUNTER_misses) && !batch_aligned(&hit))
+	/* Misses before it wait in a batch, which has come to count them: this one, too. */
+	if (class_seen(&hit, ST_COUNTER_misses)
+		    ? hit.head.counters.misses != hit.info->stamp[ST_COUNTER_misses] + 1
+		    : !batch_aligned(&hit))
 		return 0;
 	count(&hit, ST_COUNTER_misses, 1, hit.head.counters.misses);
 	observe(&hit, ST_HIST_miss_wait, ARG6);
 	return 0;
+}
+
+/* How many of a batch's misses have not been counted one by one. False: it is not ours. */
+static __always_inline bool batch_fresh(const struct hit *hit, const struct smap_batch *batch,
+					__u64 *ret_fresh)
+{
+	__u64 stamp = hit->info->stamp[ST_COUNTER_misses];
+
+	*ret_fresh = batch->count;
+	/* Left by a tracer before us, and misses went by unheard since: no base for us. */
+	if (!class_seen(hit, ST_COUNTER_misses))
+		return !each_miss && batch->misses_total == hit->head.counters.misses;
+	if (batch->misses_total <= stamp)
+		*ret_fresh = 0;
+	else if (batch->misses_total - stamp < batch->count)
+		*ret_fresh = batch->misses_total - stamp;
+	return true;
 }
 
 SEC("uprobe")
@@ -125,6 +145,7 @@ int on_miss_batch(struct pt_regs *ctx)
 {
 	struct hit hit;
 	struct smap_batch batch;
+	__u64 fresh;
 
 	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_miss_batch))
 		return 0;
@@ -132,16 +153,16 @@ int on_miss_batch(struct pt_regs *ctx)
 		lose(ST_LOSS_read_failed);
 		return 0;
 	}
-	if (!exact) {
-		/* Left by a tracer before us, and misses went by unheard since: no base for us. */
-		if (!class_seen(&hit, ST_COUNTER_misses) &&
-		    batch.misses_total != hit.head.counters.misses)
-			return 0;
-		count(&hit, ST_COUNTER_misses, batch.count, batch.misses_total);
+	if (!batch_fresh(&hit, &batch, &fresh))
+		return 0;
+	load_of_cpu()->misses += batch.count;
+	if (fresh)
+		count(&hit, ST_COUNTER_misses, fresh, batch.misses_total);
+	/* Of a batch that was counted in part, which happens once when `miss` is shed, it is
+	 * not known which waits are new. */
+	if (fresh == batch.count) {
 		hit.stats->sum[ST_HIST_miss_wait] += batch.wait_sum_ns;
 		observe_bytes(hit.stats->hist[ST_HIST_miss_wait], batch.wait_hist);
-	} else if (!class_seen(&hit, ST_COUNTER_misses)) {
-		return 0;
 	}
 	hit.stats->sum[ST_HIST_miss_hold] += batch.hold_sum_ns;
 	observe_bytes(hit.stats->hist[ST_HIST_miss_hold], batch.hold_hist);

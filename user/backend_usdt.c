@@ -95,7 +95,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 
 	usdt->max_maps = opts->max_maps ? opts->max_maps : MAX_MAPS_DEFAULT;
 	usdt->exact = opts->exact;
-	skel->rodata->exact = opts->exact;
+	skel->bss->each_miss = opts->exact;
 	skel->rodata->wakeup_bytes = ring_bytes / WAKEUP_SHARE;
 	err = bpf_map__set_max_entries(skel->maps.infos, usdt->max_maps);
 	if (!err)
