@@ -175,10 +175,15 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	return 0;
 }
 
-void report_set_findings(struct report *report, const struct finding *findings, size_t count)
+void report_set_findings(struct report *report, const struct finding *known, size_t count,
+			 size_t first_new)
 {
-	report->findings = findings;
-	report->finding_count = count;
+	size_t first = report->kind == REPORT_END ? 0 : first_new;
+
+	report->known = known;
+	report->known_count = count;
+	report->findings = known ? known + first : NULL;
+	report->finding_count = count - first;
 }
 
 void report_free(struct report *report)

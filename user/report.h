@@ -80,6 +80,12 @@ struct report {
 	size_t map_count;
 	const struct finding *findings; /* new in the window; at the end all */
 	size_t finding_count;
+	/*
+	 * All so far, as they stand now, in the order in which they were raised: for views,
+	 * which show what holds. The end has the same twice.
+	 */
+	const struct finding *known;
+	size_t known_count;
 	const struct record_loss *losses; /* every known name, also with count 0 */
 	size_t loss_count;
 	uint64_t lost; /* sum of all losses */
@@ -92,8 +98,9 @@ void report_meta_now(struct report_meta *ret_meta, const char *version);
 /* 0 or -ENOMEM. The model must have a complete window; meta is borrowed. */
 int report_create(struct report **ret_report, enum report_kind kind, const struct model *model,
 		  const struct report_meta *meta);
-/* Findings to go with it: borrowed. New ones in a window, all at the end. */
-void report_set_findings(struct report *report, const struct finding *findings, size_t count);
+/* All findings so far to go with it, borrowed; those from `first_new` on are of the window. */
+void report_set_findings(struct report *report, const struct finding *known, size_t count,
+			 size_t first_new);
 void report_free(struct report *report);
 
 /* "off", "notice", "warning", "error". */

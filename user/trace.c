@@ -125,6 +125,8 @@ static void put_to_destinations(struct trace *trace, const struct report *report
 	for (size_t i = 0; i < trace->plan->dest_count; i++) {
 		struct trace_destination *dest = &trace->plan->dest[i];
 
+		if (dest->summary_only && report->kind == REPORT_WINDOW)
+			continue;
 		if (!dest->err)
 			dest->err = output_report(dest->output, &dest->sink, report);
 		trace->stop |= dest->err != 0;
@@ -133,21 +135,22 @@ static void put_to_destinations(struct trace *trace, const struct report *report
 
 static int put_report(struct trace *trace, enum report_kind kind)
 {
-	size_t count, first = 0;
+	size_t count;
 	const struct finding *findings = traps_findings(trace->traps, &count);
 	struct report *report = NULL;
 	int err = report_create(&report, kind, trace->model, &trace->meta);
 
 	if (err)
 		return log_err(err, "cannot report");
-	if (kind == REPORT_WINDOW)
-		first = traps_first_new(trace->traps);
-	report_set_findings(report, findings ? findings + first : NULL, count - first);
+	report_set_findings(report, findings, count, traps_first_new(trace->traps));
+	/* A view goes first: it gives the terminal back before the summary is printed. */
+	if (trace->plan->on_report)
+		err = trace->plan->on_report(trace->plan->ctx, report);
 	put_to_destinations(trace, report);
 	if (kind == REPORT_END && trace->plan->on_end)
 		trace->plan->on_end(trace->plan->ctx, report);
 	report_free(report);
-	return 0;
+	return err;
 }
 
 static int on_window(struct trace *trace)
@@ -195,6 +198,8 @@ static int follow(struct trace *trace)
 	log_info("Attached %u probe%s to %zu process%s. Ctrl-C ends.", probes,
 		 probes == 1 ? "" : "s", targets, targets == 1 ? "" : "es");
 	begin_destinations(trace);
+	if (trace->plan->on_attached)
+		err = trace->plan->on_attached(trace->plan->ctx, &trace->meta);
 	while (err == 0 && !trace->stop && !stop_asked)
 		err = session_poll(trace->session, POLL_MS);
 	return err < 0 ? err : 0;
@@ -207,7 +212,7 @@ static int finish(struct trace *trace)
 	trace->plan->command_ended =
 		session_command_status(trace->session, &trace->plan->wait_status);
 	if (put_report(trace, REPORT_END) && !err)
-		err = -ENOMEM;
+		err = -EIO;
 	end_destinations(trace);
 	return err;
 }
@@ -264,9 +269,11 @@ static int run_replay(struct trace *trace)
 	int err;
 
 	begin_destinations(trace);
+	if (trace->plan->on_attached && trace->plan->on_attached(trace->plan->ctx, &trace->meta))
+		return EXIT_CANNOT_TRACE;
 	err = replay_run(trace->plan->replay, &sink);
 	if (trace->model->window_count > 0 && put_report(trace, REPORT_END) && !err)
-		err = -ENOMEM;
+		err = -EIO;
 	end_destinations(trace);
 	return err ? EXIT_CANNOT_TRACE : EXIT_CLEAN;
 }

@@ -3,7 +3,7 @@
  * trace.h - from a session to outputs: what `trace`, `check` and `record` have in common.
  *
  *	session --records--> model --windows--> traps
- *	    |                  '--reports--> destinations
+ *	    |                  '--reports--> view, destinations
  *	    '--> tap
  *
  * or from a recording, which takes the place of the session.
@@ -22,9 +22,10 @@
 /* Where reports go, in which form. */
 struct trace_destination {
 	const struct output *output;
-	const char *path; /* NULL = stdout */
-	struct sink sink; /* ours */
-	int err;	  /* the first; of a pipe that closed, too */
+	const char *path;  /* NULL = stdout */
+	bool summary_only; /* no windows: somebody else shows them */
+	struct sink sink;  /* ours */
+	int err;	   /* the first; of a pipe that closed, too */
 };
 
 #define TRACE_DESTINATIONS_MAX 8
@@ -37,11 +38,15 @@ struct trace_plan {
 	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
 	size_t dest_count;
 	/*
-	 * Each may be NULL. The first two: 0 or -errno, logged by them, which ends the
-	 * trace.
+	 * Each may be NULL. All but the last: 0 or -errno, logged by them, which ends the
+	 * trace. on_begin comes before anything is attached, on_attached after it, or before
+	 * the first record of a recording. on_report is for views: every window and the end,
+	 * before the destinations have it. on_end comes last.
 	 */
 	int (*on_begin)(void *ctx, const struct report_meta *meta);
+	int (*on_attached)(void *ctx, const struct report_meta *meta);
 	int (*on_record)(void *ctx, const struct record *record);
+	int (*on_report)(void *ctx, const struct report *report);
 	void (*on_end)(void *ctx, const struct report *report);
 	void *ctx;
 	/* Results. */
