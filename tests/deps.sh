@@ -11,6 +11,7 @@ packages="
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils libxml2-utils
 	spin libclang-rt-14-dev
+	libmicrohttpd-dev prometheus curl chromium fonts-dejavu-core
 "
 
 missing=""
