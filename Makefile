@@ -92,10 +92,20 @@ $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 
 # --- tool -----------------------------------------------------------------
 
+# What the policy of the HTML report lets in: the hashes of its own style and script.
+HTML_ASSETS := user/html/report.css user/html/report.js
+$(O)/user/html_page.o: $(O)/html/html_hash.gen.h $(HTML_ASSETS)
+$(O)/html/html_hash.gen.h: $(HTML_ASSETS) Makefile
+	$(call msg,HASH,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)hash() { openssl dgst -sha256 -binary "$$1" | base64; }; \
+		printf '#define HTML_CSS_HASH "%s"\n#define HTML_JS_HASH "%s"\n' \
+		"$$(hash user/html/report.css)" "$$(hash user/html/report.js)" > $@
+
 $(O)/user/%.o: user/%.c $(SKELS) Makefile
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -I$(O)/html -MMD -MP -c $< -o $@
 
 $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)

@@ -9,7 +9,7 @@ packages="
 	libbpf-dev bpftool libelf-dev zlib1g-dev systemtap-sdt-dev
 	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev libcyaml-dev libyaml-dev
 	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
-	jq procps util-linux binutils libxml2-utils
+	jq procps util-linux binutils libxml2-utils openssl
 	spin libclang-rt-14-dev
 	libmicrohttpd-dev prometheus curl chromium fonts-dejavu-core
 "

@@ -69,10 +69,8 @@ static void add_destinations(struct check *check, const struct options *opts)
 	const struct {
 		const char *output, *path;
 	} files[] = {
-		{"junit", opts->junit},
-		{"sarif", opts->sarif},
-		{"gitlab", opts->gitlab},
-		{"json", opts->report},
+		{"junit", opts->junit}, {"sarif", opts->sarif}, {"gitlab", opts->gitlab},
+		{"html", opts->html},	{"json", opts->report},
 	};
 
 	trace_add_destination(&check->plan, output_find(opts->format), opts->output);

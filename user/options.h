@@ -44,7 +44,7 @@ struct options {
 	char *fail_on; /* name of a severity; NULL = as the policy says */
 	char **traps;  /* names, NULL-ended; NULL = all */
 	unsigned min_events;
-	char *junit, *sarif, *gitlab, *report; /* files; NULL = not wanted */
+	char *junit, *sarif, *gitlab, *html, *report; /* files; NULL = not wanted */
 	bool github;
 	char *replay; /* a recording instead of a command */
 };
@@ -58,7 +58,7 @@ struct options {
 	X(trace, "pidfoemvc",                                                                      \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoemvcyatnjsglrw", "[OPTION...] -- CMD",                                       \
+	X(check, "idfoemvcyatnjsglxrw", "[OPTION...] -- CMD",                                      \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \

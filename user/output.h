@@ -13,7 +13,7 @@
 #include "report.h"
 #include "sink.h"
 
-#define OUTPUTS(X) X(text) X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus)
+#define OUTPUTS(X) X(text) X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {

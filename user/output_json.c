@@ -8,7 +8,7 @@
  * Numbers are integers below 2^63; addresses are strings, because many readers
  * lose bits above 2^53.
  */
-#include "output.h"
+#include "output_json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +17,7 @@
 #include "finding_text.h"
 #include "json_sink.h"
 #include "names.h"
+#include "output.h"
 
 static const char *const counter_names[ST_COUNTER_COUNT] = {
 #define COUNTER_NAME(name) #name,
@@ -306,16 +307,21 @@ static int json_begin(struct sink *sink, const struct report_meta *meta)
 	return put_line(sink, line);
 }
 
+int json_findings(struct sink *sink, const struct report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < report->finding_count && !err; i++)
+		err = put_line(sink, finding_json(report, &report->findings[i]));
+	return err;
+}
+
 /* A finding is written once, when it is new: the end only counts them. */
 static int json_report(struct sink *sink, const struct report *report)
 {
 	int err = report->kind == REPORT_END ? put_end(sink, report) : put_window(sink, report);
 
-	if (report->kind == REPORT_END)
-		return err;
-	for (size_t i = 0; i < report->finding_count && !err; i++)
-		err = put_line(sink, finding_json(report, &report->findings[i]));
-	return err;
+	return err || report->kind == REPORT_END ? err : json_findings(sink, report);
 }
 
 const struct output output_json = {

@@ -17,33 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include "finding_text.h"
-#include "names.h"
-
-/* --- XML ------------------------------------------------------------------ */
-
-/* Text that is safe already, except for XML. */
-static void put_xml(struct sink *sink, const char *safe)
-{
-	static const char special[] = "&<>\"'";
-	static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&apos;"};
-
-	while (*safe) {
-		size_t plain = strcspn(safe, special);
-
-		sink_write(sink, safe, plain);
-		safe += plain;
-		if (*safe)
-			sink_puts(sink, entities[strchr(special, *safe++) - special]);
-	}
-}
-
-static void put_name(struct sink *sink, const char *name)
-{
-	char safe[FINDING_LINE_MAX];
-
-	name_escape(safe, sizeof(safe), name);
-	put_xml(sink, safe);
-}
+#include "markup.h"
 
 /* --- what is counted ------------------------------------------------------ */
 
@@ -174,12 +148,12 @@ static int put_details(struct sink *sink, const struct report *report,
 		return -ENOMEM;
 	sink_printf(sink, "%s: ", report_severity(finding->severity));
 	finding_title(line, sizeof(line), finding);
-	put_xml(sink, line);
+	markup_put(sink, line);
 	sink_puts(sink, "\n");
 	finding_since(line, sizeof(line), finding, report->meta);
-	put_xml(sink, line);
+	markup_put(sink, line);
 	sink_puts(sink, "\n");
-	put_xml(sink, details);
+	markup_put(sink, details);
 	sink_puts(sink, "\n");
 	free(details);
 	return 0;
@@ -189,7 +163,8 @@ static int put_details(struct sink *sink, const struct report *report,
 static void open_case(struct sink *sink, const char *class_name, double seconds)
 {
 	sink_puts(sink, "    <testcase classname=\"");
-	put_name(sink, class_name && class_name[strspn(class_name, " ")] ? class_name : "unknown");
+	markup_put_name(sink,
+			class_name && class_name[strspn(class_name, " ")] ? class_name : "unknown");
 	sink_printf(sink, "\" time=\"%.3f\" name=\"", seconds);
 }
 
@@ -198,10 +173,10 @@ static void open_failure(struct sink *sink, const struct finding *finding)
 	char title[FINDING_LINE_MAX];
 
 	sink_puts(sink, "\">\n      <failure type=\"");
-	put_name(sink, finding->trap);
+	markup_put_name(sink, finding->trap);
 	sink_puts(sink, "\" message=\"");
 	finding_title(title, sizeof(title), finding);
-	put_xml(sink, title);
+	markup_put(sink, title);
 	sink_puts(sink, "\">");
 }
 
@@ -212,9 +187,9 @@ static int put_case(struct sink *sink, const struct view *view, const struct fin
 	int err = 0;
 
 	open_case(sink, key->comm, 0);
-	put_name(sink, key->name);
+	markup_put_name(sink, key->name);
 	sink_puts(sink, ": ");
-	put_name(sink, key->trap);
+	markup_put_name(sink, key->trap);
 	for (size_t i = group_begin(view, key); i < view->count && !err; i++) {
 		const struct finding *finding = view->sorted[i];
 
@@ -255,7 +230,7 @@ static void put_run_case(struct sink *sink, const char *name, double seconds, co
 		return;
 	}
 	sink_puts(sink, "\">\n      <error type=\"inconclusive\" message=\"");
-	put_xml(sink, doubt);
+	markup_put(sink, doubt);
 	sink_puts(sink, "\"/>\n    </testcase>\n");
 }
 
@@ -278,11 +253,11 @@ static void put_head(struct sink *sink, const struct view *view)
 		    errors);
 	sink_printf(sink, " time=\"%.3f\" timestamp=\"%s\" hostname=\"", report_seconds(report),
 		    date);
-	put_name(sink, report->meta->hostname[0] ? report->meta->hostname : "localhost");
+	markup_put_name(sink, report->meta->hostname[0] ? report->meta->hostname : "localhost");
 	sink_puts(sink, "\">\n    <properties>\n      <property name=\"version\" value=\"");
-	put_name(sink, report->meta->version);
+	markup_put_name(sink, report->meta->version);
 	sink_puts(sink, "\"/>\n      <property name=\"kernel\" value=\"");
-	put_name(sink, report->meta->kernel);
+	markup_put_name(sink, report->meta->kernel);
 	sink_puts(sink, "\"/>\n    </properties>\n");
 }
 
@@ -317,7 +292,7 @@ static int put_suite(struct sink *sink, const struct view *view)
 			err = put_details(sink, report, &report->findings[i]);
 	sink_puts(sink, "</system-out>\n    <system-err>");
 	doubt_text(doubt, sizeof(doubt), report);
-	put_xml(sink, doubt);
+	markup_put(sink, doubt);
 	sink_puts(sink, "</system-err>\n  </testsuite>\n</testsuites>\n");
 	return err;
 }

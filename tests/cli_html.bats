@@ -1,0 +1,34 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The report as a page, of real traces. What is in a page: tests/check_html.sh and
+# tests/test_output.c. Needs root and BPF.
+
+load trace
+
+data_of() { perl -0777 -ne 'print $1 if m{id="data">\n(.*?)</script>}s' "$1"; }
+
+@test "html: check writes it; a trap comes first" {
+	run "$SMAPTRACE" check --html "$tmp/page.html" -o "$tmp/text" -- "$MAPLOAD" --seconds 4 --name sessions
+	[ "$status" = 100 ]
+	grep -q '<h1 class="trap">Trap found</h1>' "$tmp/page.html"
+	grep -q '<span class="severity">warning</span> read-diffusion in <code>sessions.0</code>' "$tmp/page.html"
+	grep -q '<b>duration of a rebuild</b>' "$tmp/page.html"
+	data_of "$tmp/page.html" | jq -es 'map(.type) | sort == ["end", "finding", "header"]'
+}
+
+@test "html: a recording gives the page, with the maps' own totals" {
+	"$SMAPTRACE" record -i 0.1 -o "$tmp/rec" -- "$MAPLOAD" --ops 20000 --mix churn >"$tmp/own" 3>&-
+	"$SMAPTRACE" report -f html -o "$tmp/a.html" "$tmp/rec"
+	"$SMAPTRACE" report -f html "$tmp/rec" >"$tmp/b.html"
+	cmp "$tmp/a.html" "$tmp/b.html"
+	data_of "$tmp/a.html" | jq -es --slurpfile own <(grep '"type":"map"' "$tmp/own") '
+		(.[] | select(.type == "end").maps | INDEX(.addr)) as $ours
+		| ($own | length) > 0 and ($own | all(. as $o | $ours["\(.addr)"]
+			| .misses == $o.misses and .copied == $o.copied))'
+}
+
+@test "html: a full disk is an error" {
+	run "$SMAPTRACE" check --html /dev/full -o "$tmp/text" -- "$MAPLOAD" --ops 500
+	[ "$status" = 125 ]
+	[[ $output == *"cannot write /dev/full"*"No space left"* ]]
+}

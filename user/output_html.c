@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output_html.c - the report as one page that opens from disk: verdicts first, then how the
+ * trace went, the maps, their histograms, where it was measured.
+ *
+ * Model: everything that is to be read is in the page as it is written here, charts
+ * included; the script only sorts, finds and zooms, and where scripts are forbidden (the
+ * artefacts of some CI systems) the page says as much. Below it are the lines of `-f json`
+ * that it was made of, for programs: header, findings, end.
+ *
+ * A page is for the busiest PAGE_MAPS maps; it says how many it leaves out.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "finding_text.h"
+#include "gate.h"
+#include "html_chart.h"
+#include "html_page.h"
+#include "markup.h"
+#include "output_json.h"
+
+#define PAGE_MAPS 1000	/* rows of the table, and maps in the data: about 4 MB */
+#define PAGE_DETAILS 20 /* maps with histograms and charts of their own */
+#define PAGE_OPEN 3	/* of those, shown without being asked */
+
+static const char *const counter_names[ST_COUNTER_COUNT] = {
+#define COUNTER_NAME(name) #name,
+	SMAP_COUNTERS(COUNTER_NAME)
+#undef COUNTER_NAME
+};
+
+/* The maps of a report, the busiest first. */
+struct page {
+	const struct report *report;
+	const struct report_map **maps;
+	size_t count; /* at most PAGE_MAPS */
+};
+
+static int compare_busy(const void *left, const void *right)
+{
+	const struct report_map *a = *(const struct report_map *const *)left;
+	const struct report_map *b = *(const struct report_map *const *)right;
+	uint64_t x = report_activity(a), y = report_activity(b);
+
+	if (x != y)
+		return x > y ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+static int page_make(struct page *page, const struct report *report)
+{
+	*page = (struct page){.report = report};
+	page->maps = calloc(report->map_count + 1, sizeof(const struct report_map *));
+	if (!page->maps)
+		return -ENOMEM;
+	for (size_t i = 0; i < report->map_count; i++)
+		page->maps[i] = &report->maps[i];
+	qsort(page->maps, report->map_count, sizeof(const struct report_map *), compare_busy);
+	page->count = report->map_count < PAGE_MAPS ? report->map_count : PAGE_MAPS;
+	return 0;
+}
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* --- verdicts --------------------------------------------------------------- */
+
+static void put_summary(struct sink *sink, const struct report *report)
+{
+	static const char *const words[] = {
+		[GATE_CLEAN] = "No trap found",
+		[GATE_TRAP] = "Trap found",
+		[GATE_INCONCLUSIVE] = "Nothing can be concluded",
+	};
+	static const char *const classes[] = {"clean", "trap", "inconclusive"};
+	struct gate gate = gate_judge(report, FINDING_WARNING, 0);
+
+	sink_printf(sink,
+		    "<header>\n<p class=\"tool\">smaptrace</p>\n<h1 class=\"%s\">%s</h1>\n<p>",
+		    classes[gate.verdict], words[gate.verdict]);
+	markup_put(sink, gate.reason);
+	sink_printf(sink, ".</p>\n<p>%zu process%s, %zu map%s, %.1f s", report->target_count,
+		    report->target_count == 1 ? "" : "es", report->map_count,
+		    plural(report->map_count), report_seconds(report));
+	sink_puts(sink, report->lost ? ".</p>\n" : ", nothing lost.</p>\n");
+	sink_puts(sink, "<nav aria-label=\"Sections\"><a href=\"#findings\">Findings</a> "
+			"<a href=\"#maps\">Maps</a> "
+			"<a href=\"#details\">Histograms</a> "
+			"<a href=\"#environment\">Environment</a></nav>\n</header>\n<main>\n");
+}
+
+static void put_evidence(struct sink *sink, const struct evidence *evidence)
+{
+	char text[FINDING_LINE_MAX];
+
+	sink_puts(sink, "<tr><th scope=\"row\">");
+	markup_put_name(sink, evidence->name);
+	finding_number(text, sizeof(text), evidence->value);
+	sink_printf(sink, "</th><td>%s</td><td>", text);
+	finding_limit(text, sizeof(text), evidence);
+	markup_put(sink, text);
+	sink_puts(sink, "</td><td class=\"unit\">");
+	markup_put_name(sink, evidence->unit);
+	sink_puts(sink, "</td><td class=\"chart\">");
+	html_meter(sink, evidence);
+	sink_puts(sink, "</td></tr>\n");
+}
+
+static void put_evidences(struct sink *sink, const struct finding *finding)
+{
+	if (finding->evidence_count > 0)
+		sink_puts(sink,
+			  "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+			  "aria-label=\"Evidence\"><table class=\"evidence\"><thead><tr>"
+			  "<th scope=\"col\">evidence</th><th scope=\"col\">value</th>"
+			  "<th scope=\"col\">limit</th><th scope=\"col\">unit</th>"
+			  "<th scope=\"col\">value beside its limit</th></tr></thead><tbody>\n");
+	for (size_t i = 0; i < finding->evidence_count; i++)
+		put_evidence(sink, &finding->evidence[i]);
+	if (finding->evidence_count > 0)
+		sink_puts(sink, "</tbody></table></div>\n");
+	if (!finding_tells_cost(finding))
+		sink_printf(sink, "<p>Cost share: %.1f %%.</p>\n", 100 * finding->cost_share);
+}
+
+static void put_paragraph(struct sink *sink, const char *class_name, const char *text)
+{
+	if (!text || !text[0])
+		return;
+	sink_printf(sink, "<p class=\"%s\">", class_name);
+	markup_put_name(sink, text);
+	sink_puts(sink, "</p>\n");
+}
+
+static void put_finding(struct sink *sink, const struct report *report,
+			const struct finding *finding)
+{
+	const char *severity = report_severity(finding->severity);
+	char text[FINDING_LINE_MAX];
+
+	sink_printf(sink, "<article class=\"finding %s\">\n<h3><span class=\"severity\">%s</span> ",
+		    severity, severity);
+	markup_put_name(sink, finding->trap);
+	sink_puts(sink, " in <code>");
+	markup_put_name(sink, finding->name);
+	sink_puts(sink, "</code></h3>\n<p class=\"when\">");
+	markup_put_name(sink, finding->comm);
+	finding_since(text, sizeof(text), finding, report->meta);
+	sink_printf(sink, "%spid %d, ", finding->comm && finding->comm[0] ? ", " : "",
+		    finding->pid);
+	markup_put(sink, text);
+	sink_puts(sink, "</p>\n");
+	put_paragraph(sink, "shape", finding->shape);
+	put_evidences(sink, finding);
+	put_paragraph(sink, "remedy", finding->remedy);
+	put_paragraph(sink, "link", finding->link);
+	sink_puts(sink, "</article>\n");
+}
+
+/* The worst first; among equals in the order they came. */
+static void put_findings(struct sink *sink, const struct report *report)
+{
+	sink_puts(sink, "<section id=\"findings\">\n<h2>Findings</h2>\n");
+	if (report->finding_count == 0)
+		sink_puts(sink, "<p>No detector raised anything.</p>\n");
+	for (int severity = FINDING_ERROR; severity >= FINDING_OFF; severity--)
+		for (size_t i = 0; i < report->finding_count; i++)
+			if ((int)report->findings[i].severity == severity)
+				put_finding(sink, report, &report->findings[i]);
+	sink_puts(sink, "</section>\n");
+}
+
+/* --- maps ------------------------------------------------------------------- */
+
+static void put_row(struct sink *sink, const struct report_map *map)
+{
+	sink_puts(sink, "<tr><th scope=\"row\"><code>");
+	markup_put_name(sink, map->name);
+	sink_puts(sink, "</code></th><td class=\"text\">");
+	markup_put_name(sink, map->comm);
+	sink_printf(sink, "</td><td>%d</td>", map->pid);
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "<td>%" PRIu64 "</td>", map->traced[i]);
+	sink_printf(sink,
+		    "<td>%" PRIu64 "</td><td>%" PRIu64 "</td><td>%" PRIu64
+		    "</td><td>%.2f %%</td></tr>\n",
+		    map->now.read_len, map->now.dirty_len, map->now.backlog, 100 * map->cost_share);
+}
+
+static void put_table(struct sink *sink, const struct page *page)
+{
+	size_t rest = page->report->map_count - page->count;
+
+	sink_puts(sink, "<section id=\"maps\">\n<h2>Maps</h2>\n");
+	if (page->count == 0) {
+		sink_puts(sink, "<p>No traced process had a map of libsmap in this time.</p>\n"
+				"</section>\n");
+		return;
+	}
+	sink_puts(sink, "<p>What was traced, the busiest first; lengths and backlog as they are "
+			"now.</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+			"aria-label=\"Maps\"><table class=\"maps\"><thead><tr>"
+			"<th scope=\"col\">map</th><th scope=\"col\">process</th>"
+			"<th scope=\"col\">pid</th>");
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "<th scope=\"col\">%s</th>", counter_names[i]);
+	sink_puts(sink, "<th scope=\"col\">read</th><th scope=\"col\">dirty</th>"
+			"<th scope=\"col\">backlog</th><th scope=\"col\">cost share</th></tr>"
+			"</thead><tbody>\n");
+	for (size_t i = 0; i < page->count; i++)
+		put_row(sink, page->maps[i]);
+	sink_puts(sink, "</tbody></table></div>\n");
+	if (rest > 0)
+		sink_printf(sink, "<p>%zu less busy map%s not shown.</p>\n", rest, plural(rest));
+	sink_puts(sink, "</section>\n");
+}
+
+static void put_figures(struct sink *sink, const struct report_map *map)
+{
+	sink_printf(sink,
+		    "<p>pid %d, 0x%" PRIx64 ", %s keys, policy %s%s. read %" PRIu64
+		    ", dirty %" PRIu64 ", misses %" PRIu64 " of %" PRIu64 ", backlog %" PRIu64
+		    "%s.</p>\n",
+		    map->pid, map->addr, map->key_kind, map->policy,
+		    map->alive ? "" : ", destroyed or ended", map->now.read_len, map->now.dirty_len,
+		    map->now.miss_count, map->now.threshold, map->now.backlog,
+		    map->state_ok ? "" : " (last known)");
+	sink_puts(sink, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+			"aria-label=\"Totals\"><table><thead><tr><td></td>");
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "<th scope=\"col\">%s</th>", counter_names[i]);
+	sink_puts(sink, "</tr></thead><tbody>\n<tr><th scope=\"row\">since attach</th>");
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "<td>%" PRIu64 "</td>", map->traced[i]);
+	sink_puts(sink, "</tr>\n<tr><th scope=\"row\">lifetime</th>");
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
+		sink_printf(sink, "<td>%" PRIu64 "</td>", map->total[i]);
+	sink_puts(sink, "</tr>\n</tbody></table></div>\n");
+}
+
+static void put_detail(struct sink *sink, const struct report_map *map, bool open)
+{
+	sink_printf(sink, "<details%s><summary><code>", open ? " open=\"open\"" : "");
+	markup_put_name(sink, map->name);
+	sink_puts(sink, "</code> of ");
+	markup_put_name(sink, map->comm);
+	sink_printf(sink, " (pid %d)</summary>\n", map->pid);
+	put_figures(sink, map);
+	sink_puts(sink, "<div class=\"hists\">\n");
+	for (unsigned i = 0; map->hists && i < ST_HIST_COUNT; i++)
+		html_hist(sink, &map->hists[i], i);
+	sink_puts(sink, "</div></details>\n");
+}
+
+static void put_details(struct sink *sink, const struct page *page)
+{
+	size_t count = page->count < PAGE_DETAILS ? page->count : PAGE_DETAILS;
+
+	sink_puts(sink, "<section id=\"details\">\n<h2>Histograms</h2>\n");
+	if (count < page->report->map_count)
+		sink_printf(sink, "<p>Of the %zu busiest maps.</p>\n", count);
+	for (size_t i = 0; i < count; i++)
+		put_detail(sink, page->maps[i], i < PAGE_OPEN);
+	sink_puts(sink, "</section>\n");
+}
+
+/* --- environment ------------------------------------------------------------ */
+
+static void put_target(struct sink *sink, const struct report_target *target)
+{
+	sink_puts(sink, "<tr><th scope=\"row\">");
+	markup_put_name(sink, target->comm);
+	sink_printf(sink, "</th><td>%d</td><td class=\"text\">", target->pid);
+	markup_put_name(sink, target->file);
+	sink_puts(sink, target->from_start ? "</td><td class=\"text\">from the start</td>"
+					   : "</td><td class=\"text\">attached</td>");
+	if (!target->ended)
+		sink_puts(sink, "<td class=\"text\">still running");
+	else if (!target->exit_known)
+		sink_puts(sink, "<td class=\"text\">ended");
+	else if (WIFSIGNALED(target->status))
+		sink_printf(sink, "<td class=\"text\">killed by signal %d",
+			    WTERMSIG(target->status));
+	else
+		sink_printf(sink, "<td class=\"text\">exit status %d", WEXITSTATUS(target->status));
+	sink_puts(sink, "</td></tr>\n");
+}
+
+static void put_targets(struct sink *sink, const struct report *report)
+{
+	if (report->target_count == 0)
+		return;
+	sink_puts(sink, "<h3>Processes</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+			"aria-label=\"Processes\"><table><thead><tr><th scope=\"col\">process</th>"
+			"<th scope=\"col\">pid</th><th scope=\"col\">library in</th>"
+			"<th scope=\"col\">traced</th><th scope=\"col\">end</th></tr></thead>"
+			"<tbody>\n");
+	for (size_t i = 0; i < report->target_count; i++)
+		put_target(sink, &report->targets[i]);
+	sink_puts(sink, "</tbody></table></div>\n");
+}
+
+static void put_losses(struct sink *sink, const struct report *report)
+{
+	sink_puts(sink, "<h3>Lost</h3>\n");
+	if (report->lost == 0) {
+		sink_puts(sink, "<p>Nothing.</p>\n");
+		return;
+	}
+	sink_puts(sink, "<ul>\n");
+	for (size_t i = 0; i < report->loss_count; i++) {
+		const struct record_loss *loss = &report->losses[i];
+
+		if (loss->count == 0)
+			continue;
+		sink_printf(sink, "<li>%" PRIu64 " ", (uint64_t)loss->count);
+		markup_put_name(sink, loss->name);
+		sink_puts(sink, ": ");
+		markup_put_name(sink, loss->help);
+		sink_puts(sink, "</li>\n");
+	}
+	sink_puts(sink, "</ul>\n");
+}
+
+static void put_fact(struct sink *sink, const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	sink_printf(sink, "<dt>%s</dt><dd>", name);
+	markup_put_name(sink, value);
+	sink_puts(sink, "</dd>\n");
+}
+
+static void put_environment(struct sink *sink, const struct report *report)
+{
+	const struct report_meta *meta = report->meta;
+	time_t seconds = (time_t)(meta->start_unix_ns / 1000000000ULL);
+	char text[64];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm);
+	sink_puts(sink, "<section id=\"environment\">\n<h2>Environment</h2>\n<dl>\n");
+	put_fact(sink, "begun", text);
+	snprintf(text, sizeof(text), "%.2f s, %" PRIu64 " window%s of %.3g s",
+		 report_seconds(report), report->window_count, plural(report->window_count),
+		 meta->interval_ms / 1000.0);
+	put_fact(sink, "length", text);
+	put_fact(sink, "host", meta->hostname);
+	put_fact(sink, "kernel", meta->kernel);
+	put_fact(sink, "smaptrace", meta->version);
+	put_fact(sink, "misses", meta->exact ? "an event each" : "in batches, exact");
+	sink_puts(sink, "</dl>\n");
+	put_targets(sink, report);
+	put_losses(sink, report);
+	sink_puts(sink, "</section>\n</main>\n");
+}
+
+/* --- data ------------------------------------------------------------------- */
+
+/* The chosen maps, in the order of the report. */
+static struct report_map *chosen_maps(const struct page *page)
+{
+	struct report_map *maps = calloc(page->count + 1, sizeof(*maps));
+	const struct report_map *first = page->report->maps;
+	unsigned char *wanted = calloc(page->report->map_count + 1, 1);
+	size_t count = 0;
+
+	for (size_t i = 0; maps && wanted && i < page->count; i++)
+		wanted[page->maps[i] - first] = 1;
+	for (size_t i = 0; maps && wanted && i < page->report->map_count; i++)
+		if (wanted[i])
+			maps[count++] = first[i];
+	if (!wanted) {
+		free(maps);
+		maps = NULL;
+	}
+	free(wanted);
+	return maps;
+}
+
+static int write_lines(struct sink *sink, const struct report *report)
+{
+	int err = output_begin(&output_json, sink, report->meta);
+
+	if (!err)
+		err = json_findings(sink, report);
+	return err ? err : output_report(&output_json, sink, report);
+}
+
+static int put_data(struct sink *sink, const struct page *page)
+{
+	struct report copy = *page->report;
+	struct report_map *maps = chosen_maps(page);
+	char *json = NULL;
+	size_t len = 0;
+	FILE *file = open_memstream(&json, &len);
+	struct sink memory;
+	int err = maps && file ? 0 : -ENOMEM;
+
+	if (file)
+		sink_init(&memory, file);
+	copy.maps = maps;
+	copy.map_count = page->count;
+	if (!err)
+		err = write_lines(&memory, &copy);
+	if (file && fclose(file) != 0 && !err)
+		err = -ENOMEM;
+	if (!err)
+		html_data(sink, json, len);
+	free(json);
+	free(maps);
+	return err;
+}
+
+static int html_report(struct sink *sink, const struct report *report)
+{
+	struct page page;
+	int err;
+
+	if (report->kind != REPORT_END)
+		return 0;
+	err = page_make(&page, report);
+	if (err)
+		return err;
+	html_begin(sink, "smaptrace report");
+	put_summary(sink, report);
+	put_findings(sink, report);
+	put_table(sink, &page);
+	put_details(sink, &page);
+	put_environment(sink, report);
+	err = put_data(sink, &page);
+	html_end(sink);
+	free(page.maps);
+	return err;
+}
+
+const struct output output_html = {
+	.name = "html",
+	.help = "one page at the end, with charts; needs nothing else",
+	.suffix = "html",
+	.report = html_report,
+};
