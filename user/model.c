@@ -102,6 +102,7 @@ static void begin_window(struct model *model)
 		target->sampled = target->cpu_ns > 0 || target->sections > 0;
 		target->cpu_before_ns = target->cpu_ns;
 		target->sections_before = target->sections;
+		target->paid_before_ns = target->paid_ns;
 	}
 	for (size_t i = 0; i < model->map_count; i++) {
 		struct model_map *map = model->maps[i];
@@ -197,6 +198,8 @@ static void fold_counts(struct model_map *map, const struct record_sample *sampl
 		map->whole.count[i] += diff;
 		map->total[i] = sample->total[i];
 		map->traced[i] = sample->counted[i];
+		map->uncounted[i] = sample->uncounted[i];
+		map->missing[i] = sample->missing[i];
 	}
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++) {
 		uint64_t diff = less(sample->hits[i], map->hits[i]);
@@ -232,6 +235,8 @@ static void note_process(struct model_target *target, const struct record_sample
 	if (!sample->state_ok)
 		return;
 	target->cpu_ns = sample->process_cpu_ns;
+	if (sample->process_cpu_ns > target->paid_ns)
+		target->paid_ns = sample->process_cpu_ns;
 	target->sections = sample->process_sections;
 }
 
@@ -256,6 +261,7 @@ static int add_sample(struct model *model, const struct record_sample *sample)
 	map->window.ns += ns;
 	map->whole.ns += ns;
 	map->ts_ns = sample->ts_ns;
+	map->estimated |= model_estimated(model, map);
 	if (map->alive && !sample->alive)
 		model->ended_count++;
 	else if (!map->alive && sample->alive) /* a late event of a map that went */
@@ -286,6 +292,7 @@ static int add_target(struct model *model, const struct record_target *info)
 	target = &model->targets[info->target];
 	target->known = true;
 	target->info = *info;
+	target->paid_ns = target->paid_before_ns = info->cpu_ns;
 	target->info.comm[sizeof(target->info.comm) - 1] = '\0';
 	target->info.file[sizeof(target->info.file) - 1] = '\0';
 	return 0;
@@ -374,6 +381,16 @@ int model_add(struct model *model, const struct record *record)
 		return add_loss(model, &record->loss);
 	case RECORD_WINDOW:
 		return end_window(model, &record->window);
+	case RECORD_PRICE:
+		model->overhead.known = true;
+		model->overhead.price = record->price;
+		return 0;
+	case RECORD_SHED:
+		model_shed(model, &record->shed);
+		return 0;
+	case RECORD_AUDIT:
+		model->overhead.audit = record->audit;
+		return 0;
 	}
 	return -EINVAL;
 }

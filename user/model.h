@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "hist.h"
+#include "overhead.h"
 #include "record.h"
 
 /* Cumulative figures of a sample that windows show as differences. */
@@ -88,6 +89,13 @@ struct model_map {
 	uint64_t ts_ns;	  /* of the last sample */
 	uint64_t total[ST_COUNTER_COUNT];
 	uint64_t traced[ST_COUNTER_COUNT];
+	uint64_t uncounted[ST_COUNTER_COUNT]; /* while the probe was shed */
+	uint64_t missing[ST_COUNTER_COUNT];   /* lost, as the audit says */
+	/*
+	 * A bit for each enum st_hist that holds a sample only, because a probe was shed: what
+	 * is made of it is an estimate.
+	 */
+	uint32_t estimated;
 	uint64_t hits[SMAP_PROBE_COUNT];
 	struct model_rates life;
 	struct model_gauges now;
@@ -106,6 +114,21 @@ struct model_target {
 	bool sampled;
 	uint64_t cpu_ns, cpu_before_ns;
 	uint64_t sections, sections_before;
+	uint64_t paid_ns, paid_before_ns; /* CPU time likewise, but from the attach on */
+};
+
+/* What tracing costs, and what it does without. */
+struct model_step {
+	uint64_t since_ns; /* first shed; 0 = never: nothing is an estimate for lack of it */
+	uint64_t until_ns; /* counted again since; 0 = it is not */
+	uint32_t period;   /* now: 0 not counted; N: for one slice of time in N */
+};
+
+struct model_overhead {
+	bool known; /* there is a price */
+	struct record_price price;
+	struct model_step step[OVERHEAD_STEP_COUNT];
+	struct record_audit audit;
 };
 
 /* The most recent events of a window are kept; older ones make room and are counted. */
@@ -142,6 +165,7 @@ struct model {
 	uint64_t window_count;
 	struct st_event *events; /* ring of MODEL_EVENTS_MAX */
 	uint64_t events_seen;	 /* in this window */
+	struct model_overhead overhead;
 };
 
 int model_create(struct model **ret_model);
@@ -170,6 +194,13 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
  * misses + rebuild) / (CPU time + lock wait). hold_ns: sum of the miss_hold histogram.
  */
 double model_cost_share(const struct model_window *window, uint64_t hold_ns);
+
+/* A step of overhead.h was shed, or came back. Of an unknown one nothing is noted. */
+void model_shed(struct model *model, const struct record_shed *shed);
+/* For model_map.estimated: which of its histograms are samples, as of now. */
+uint32_t model_estimated(const struct model *model, const struct model_map *map);
+/* How long misses held the lock, in the window or in all; of a sample scaled up to all misses. */
+uint64_t model_hold_ns(const struct model_map *map, bool whole);
 
 /* Events kept of the window: at most MODEL_EVENTS_MAX, 0 = the oldest. */
 size_t model_event_count(const struct model *model);

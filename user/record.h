@@ -10,6 +10,7 @@
  * Order: a TARGET before anything of that target; a MAP before its first SAMPLE
  * or EVENT; at each interval the SAMPLEs of all maps (ended ones for the last
  * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
+ * A PRICE comes before the first WINDOW, SHED and AUDIT at any time.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -24,12 +25,16 @@ enum record_kind {
 	RECORD_EVENT,	   /* one rare event, with its time */
 	RECORD_LOSS,	   /* cumulative count of one kind of loss */
 	RECORD_WINDOW,	   /* an interval is complete */
+	RECORD_PRICE,	   /* what a probe hit costs here, and what it may cost in all */
+	RECORD_SHED,	   /* something is not counted from now on, or counted again */
+	RECORD_AUDIT,	   /* cumulative: the kernel's counts were compared with the maps' */
 };
 
 struct record_target {
 	__u32 target; /* index, never used twice in a session */
 	__u32 pid;
 	__u64 start_ns;	  /* CLOCK_MONOTONIC of the attach */
+	__u64 cpu_ns;	  /* CPU time that it had used by then */
 	__u32 from_start; /* 1: traced since before its main() */
 	__u32 reserved;
 	char comm[16];
@@ -57,7 +62,8 @@ struct record_map {
 
 /*
  * `total` are lifetime totals; `counted` is what was traced since the attach;
- * hist/sum belong to `counted`. The figures below `alive` come from the state
+ * hist/sum belong to `counted`; `uncounted` is what the map counted meanwhile while the probe
+ * was shed, `missing` what it counted and we should have (a loss). The figures below `alive` come from the state
  * page and are as of `ts_ns`; state_ok = 0 says that it could not be read.
  */
 struct record_sample {
@@ -65,6 +71,8 @@ struct record_sample {
 	__u64 ts_ns;
 	__u64 total[ST_COUNTER_COUNT];
 	__u64 counted[ST_COUNTER_COUNT];
+	__u64 uncounted[ST_COUNTER_COUNT];
+	__u64 missing[ST_COUNTER_COUNT];
 	__u64 hits[SMAP_PROBE_COUNT];
 	__u64 sum[ST_HIST_COUNT];
 	__u64 hist[ST_HIST_COUNT][SMAP_HIST_SLOTS];
@@ -103,6 +111,29 @@ struct record_window {
 	__u32 reserved;
 };
 
+/* Nanoseconds of the target's time (overhead.h). */
+struct record_price {
+	__u64 ts_ns;
+	__u64 hit_ns[SMAP_PROBE_COUNT];
+	__u64 miss_ns;
+	__u64 stack_ns;
+	__u64 budget_ppm; /* of the target's CPU time; 0 = no budget */
+};
+
+struct record_shed {
+	__u64 ts_ns;
+	char step[16]; /* of OVERHEAD_STEPS */
+	__u32 period;  /* 0 not counted; 1 counted again; N: for one slice of time in N */
+	__u32 reserved;
+	__u64 cost_ppm; /* what tracing would cost otherwise */
+};
+
+struct record_audit {
+	__u64 rounds;
+	__u64 compared; /* counters of maps, in all rounds */
+	__u64 missing;	/* as the loss "audit" */
+};
+
 struct record {
 	__u32 kind; /* enum record_kind */
 	__u32 size; /* of the used part, this header included */
@@ -114,6 +145,9 @@ struct record {
 		struct st_event event;
 		struct record_loss loss;
 		struct record_window window;
+		struct record_price price;
+		struct record_shed shed;
+		struct record_audit audit;
 	};
 };
 

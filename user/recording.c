@@ -57,6 +57,9 @@ static size_t record_size(__u32 kind)
 		[RECORD_EVENT] = sizeof(struct st_event),
 		[RECORD_LOSS] = sizeof(struct record_loss),
 		[RECORD_WINDOW] = sizeof(struct record_window),
+		[RECORD_PRICE] = sizeof(struct record_price),
+		[RECORD_SHED] = sizeof(struct record_shed),
+		[RECORD_AUDIT] = sizeof(struct record_audit),
 	};
 
 	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
@@ -316,6 +319,11 @@ static bool valid(struct reader *reader)
 		       ended(record->loss.help, sizeof(record->loss.help));
 	case RECORD_WINDOW:
 		return record->window.start_ns <= record->window.end_ns;
+	case RECORD_SHED:
+		return ended(record->shed.step, sizeof(record->shed.step));
+	case RECORD_PRICE:
+	case RECORD_AUDIT:
+		return true;
 	}
 	return false;
 }

@@ -16,7 +16,7 @@
 #include "record.h"
 #include "report.h"
 
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
 
 struct recording;
 

@@ -77,9 +77,12 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 	};
 	memcpy(out->total, map->total, sizeof(out->total));
 	memcpy(out->traced, map->traced, sizeof(out->traced));
+	memcpy(out->uncounted, map->uncounted, sizeof(out->uncounted));
+	memcpy(out->missing, map->missing, sizeof(out->missing));
+	out->estimated = map->estimated;
 	out->promotion_in_s = model_promotion_in_s(&map->now, &out->window);
 	out->active = model_active(&out->window);
-	out->cost_share = model_cost_share(&out->window, hists ? hists[ST_HIST_miss_hold].sum : 0);
+	out->cost_share = model_cost_share(&out->window, model_hold_ns(map, kind == REPORT_END));
 }
 
 static int compare_maps(const void *left, const void *right)
@@ -171,6 +174,12 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	report->loss_count = model->loss_count;
 	for (size_t i = 0; i < model->loss_count; i++)
 		report->lost += model->losses[i].count;
+	report->audit = model->overhead.audit;
+	if (report_fill_overhead(&report->overhead, model, kind == REPORT_END,
+				 report_seconds(report))) {
+		report_free(report);
+		return -ENOMEM;
+	}
 	*ret_report = report;
 	return 0;
 }

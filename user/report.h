@@ -47,8 +47,11 @@ struct report_map {
 	bool alive;
 	bool state_ok; /* `now` is of this window */
 	const char *key_kind, *policy;
-	uint64_t total[ST_COUNTER_COUNT];  /* lifetime */
-	uint64_t traced[ST_COUNTER_COUNT]; /* since the attach */
+	uint64_t total[ST_COUNTER_COUNT];     /* lifetime */
+	uint64_t traced[ST_COUNTER_COUNT];    /* since the attach */
+	uint64_t uncounted[ST_COUNTER_COUNT]; /* ... and not traced: the probe was shed */
+	uint64_t missing[ST_COUNTER_COUNT];   /* ... and lost, as the audit says */
+	uint32_t estimated; /* a bit for each enum st_hist that holds a sample only */
 	struct model_gauges now;
 	/* What happened: in the window, or since the attach in a REPORT_END. */
 	struct model_window window;
@@ -57,6 +60,22 @@ struct report_map {
 	uint64_t miss_debt;
 	double promotion_in_s; /* -1 = not coming */
 	double cost_share;
+};
+
+/* What tracing costs the targets, in the window or in all. See overhead.h. */
+struct report_overhead {
+	bool known;
+	double share; /* of the process that pays most; -1: it used no time that is known */
+	int pid;      /* that one */
+	double hits_per_s, hit_ns; /* of all; the product is the time taken per second */
+	double budget;		   /* a share; 0 = none */
+	/* What was shed so far, in the order of the table. */
+	struct report_shed {
+		const char *step, *what;
+		uint64_t since_ns, until_ns; /* 0: it still is */
+		uint32_t period;	     /* N: counted for one slice of time in N; 0: not */
+	} shed[OVERHEAD_STEP_COUNT];
+	size_t shed_count;
 };
 
 enum report_kind {
@@ -90,6 +109,8 @@ struct report {
 	size_t loss_count;
 	uint64_t lost; /* sum of all losses */
 	uint64_t events_seen, events_cut;
+	struct report_overhead overhead;
+	struct record_audit audit;
 };
 
 /* Reads clocks and uname(2); the only function here that asks the system. */
@@ -102,6 +123,10 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 void report_set_findings(struct report *report, const struct finding *known, size_t count,
 			 size_t first_new);
 void report_free(struct report *report);
+
+/* For report_create(): of the window or in all, which took so long. 0 or -ENOMEM. */
+int report_fill_overhead(struct report_overhead *overhead, const struct model *model, bool whole,
+			 double seconds);
 
 /* "off", "notice", "warning", "error". */
 const char *report_severity(enum finding_severity severity);

@@ -55,7 +55,7 @@ bool trap_promotes_periodically(const struct trap_view *view)
 
 uint64_t trap_hold_ns(const struct model_map *map)
 {
-	return map->hists ? map->hists->window[ST_HIST_miss_hold].sum : 0;
+	return model_hold_ns(map, false);
 }
 
 double trap_cost_share(const struct model_map *map)
