@@ -3,7 +3,7 @@
  * trapload - traffic with a label: programs that walk into one of the three traps, each in many
  * shapes, and lookalikes that walk into none. Detectors are measured on it (make score).
  *
- * A scenario is a row of a table (trapload/traps.c, trapload/none.c). The map in question is
+ * A scenario is a row of a table (trapload/traps.c, none.c, unseen.c). The map in question is
  * named "suspect"; calm ones stand beside it. At the end each map's own counters and
  * the throughput are printed as JSON, so that a remedy's gain can be seen.
  */
@@ -41,6 +41,17 @@ static void sleep_within(uint64_t when)
 		shape_sleep_until(when - now > SEC_NS / 20 ? now + SEC_NS / 20 : when);
 }
 
+/* The first actor that starts when the trap is to begin makes it begin. */
+static void note_begin(const struct actor *actor)
+{
+	uint64_t none = 0;
+
+	/* Relaxed: a moment, read after the join. */
+	if (run.shape->minimum > 0 && actor->from == run.shape->begins)
+		atomic_compare_exchange_strong_explicit(&run.trap_ns, &none, shape_now_ns(),
+							memory_order_relaxed, memory_order_relaxed);
+}
+
 static void *worker_main(void *arg)
 {
 	struct shape_worker *w = arg;
@@ -50,12 +61,13 @@ static void *worker_main(void *arg)
 	uint64_t to = a->to > 0 ? run.start_ns + (uint64_t)(a->to * scale * SEC_NS) : UINT64_MAX;
 
 	sleep_within(from);
+	note_begin(a);
 	for (uint64_t n = 1; !stopped(); n++) {
 		if (!a->step(w))
 			break;
-		if (a->rate)
-			sleep_within(from + n * SEC_NS / a->rate);
-		if ((a->rate || n % 64 == 0) && shape_now_ns() >= to)
+		if (a->rate > 0)
+			sleep_within(from + (uint64_t)((double)n * SEC_NS / a->rate));
+		if ((a->rate > 0 || n % 64 == 0) && shape_now_ns() >= to)
 			break;
 	}
 	/* Relaxed: a sum, read after the join. */
@@ -114,10 +126,12 @@ static void print_results(const struct smap_state *state, double seconds)
 	map_json(stdout, state, smap_len(run.map));
 	printf("{\"type\":\"run\",\"scenario\":\"%s\",\"label\":\"%s\",\"remedy\":%s,"
 	       "\"seconds\":%.3f,\"ops\":%" PRIu64 ",\"ops_per_second\":%.0f,\"backlog\":%" PRIu64
-	       "}\n",
+	       ",\"trap_ns\":%" PRIu64 ",\"minimum_s\":%g}\n",
 	       run.shape->name, run.label, opt.remedy ? "true" : "false", seconds, ops,
 	       (double)ops / seconds,
-	       (uint64_t)(state->counters.retired - state->counters.reclaimed));
+	       (uint64_t)(state->counters.retired - state->counters.reclaimed),
+	       /* Relaxed: as above. */
+	       atomic_load_explicit(&run.trap_ns, memory_order_relaxed), run.shape->minimum);
 }
 
 static int run_scenario(void)
@@ -156,27 +170,36 @@ static int run_scenario(void)
 	return CLI_OK;
 }
 
+#define TABLES (SHAPE_TRAPS + 2)
+
 static const struct shape_table *table(size_t i)
 {
-	return i < SHAPE_TRAPS ? &shape_traps[i] : &shapes_none;
+	if (i < SHAPE_TRAPS)
+		return &shape_traps[i];
+	return i == SHAPE_TRAPS ? &shapes_none : &shapes_unseen;
+}
+
+static const char *label(size_t t, size_t i)
+{
+	return table(t)->label ? table(t)->label : table(t)->shapes[i].label;
 }
 
 static bool find_scenario(const char *name)
 {
-	for (size_t t = 0; t <= SHAPE_TRAPS; t++)
+	for (size_t t = 0; t < TABLES; t++)
 		for (size_t i = 0; i < table(t)->count; i++)
 			if (strcmp(table(t)->shapes[i].name, name) == 0) {
 				run.shape = &table(t)->shapes[i];
-				run.label = table(t)->label;
+				run.label = label(t, i);
 			}
 	return run.shape;
 }
 
 static int list(void)
 {
-	for (size_t t = 0; t <= SHAPE_TRAPS; t++)
+	for (size_t t = 0; t < TABLES; t++)
 		for (size_t i = 0; i < table(t)->count; i++)
-			printf("%s\t%s\t%g\n", table(t)->shapes[i].name, table(t)->label,
+			printf("%s\t%s\t%g\n", table(t)->shapes[i].name, label(t, i),
 			       table(t)->shapes[i].seconds);
 	return CLI_OK;
 }

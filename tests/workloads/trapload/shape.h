@@ -22,15 +22,18 @@ typedef bool (*shape_step)(struct shape_worker *w);
 struct actor {
 	shape_step step;
 	uint64_t arg;
-	unsigned rate;	  /* steps a second and thread; 0 = no limit */
+	double rate;	  /* steps a second and thread; 0 = no limit */
 	double from, to;  /* seconds; to 0 = the end */
 	unsigned threads; /* 0 = 1 */
 };
 
 struct shape {
 	const char *name;
+	const char *label; /* NULL = that of its table; two traps have a comma between */
 	double seconds;
-	uint64_t keys; /* stored and promoted before the run */
+	double begins;	/* the trap: when the first actor starts that starts then */
+	double minimum; /* seconds that it must last, by definition, to be one */
+	uint64_t keys;	/* stored and promoted before the run */
 	struct actor actors[SHAPE_ACTORS];
 	unsigned calm;	    /* further maps, with loads that hit */
 	unsigned cold : 1;  /* do not promote the first keys */
@@ -42,7 +45,7 @@ struct shape {
 };
 
 struct shape_table {
-	const char *label; /* "none", or the trap */
+	const char *label; /* "none", or the trap; NULL: each row has one */
 	const struct shape *shapes;
 	size_t count;
 };
@@ -50,6 +53,7 @@ struct shape_table {
 #define SHAPE_TRAPS 3
 extern const struct shape_table shape_traps[SHAPE_TRAPS];
 extern const struct shape_table shapes_none;
+extern const struct shape_table shapes_unseen;
 
 struct shape_run {
 	const struct shape *shape;
@@ -63,6 +67,7 @@ struct shape_run {
 	_Atomic uint64_t ops;
 	_Atomic bool stop;
 	uint64_t start_ns;
+	_Atomic uint64_t trap_ns; /* when the trap began; 0 = not yet */
 };
 
 struct shape_worker {
@@ -81,6 +86,16 @@ struct shape_worker {
 	X(window)  /* store a new key, delete the one arg keys before it */                        \
 	X(reload)  /* a cache: look a new key up first, then as window */                          \
 	X(burst)   /* store arg new keys, once */                                                  \
+	X(chunk)   /* store arg new keys */                                                        \
+	X(batch)   /* load arg absent keys */                                                      \
+	X(cache)   /* load a key, skewed, and store it if it is absent */                          \
+	X(expire)  /* delete an old key, skewed */                                                 \
+	X(ensure)  /* load-or-store an old key, skewed */                                          \
+	X(take)	   /* load-and-delete an old key, then store it again */                           \
+	X(gone)	   /* delete a key that is never there */                                          \
+	X(refill)  /* store the old keys again, once */                                            \
+	X(brief)   /* a map of its own: create, arg keys, misses, destroy */                       \
+	X(sweep)   /* store a new key after a promotion: a rebuild */                              \
 	X(cascade) /* store a new key as window, then load arg absent ones */                      \
 	X(replace) /* store an old key */                                                          \
 	X(remove)  /* delete the next old key; ends with the last */                               \

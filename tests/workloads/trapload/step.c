@@ -108,12 +108,92 @@ bool step_hit(struct shape_worker *w)
 	return true;
 }
 
-bool step_hot(struct shape_worker *w)
+/* Half of the draws are of an eighth of the keys. */
+static uint64_t draw_hot(struct shape_worker *w)
 {
 	double at = (double)(draw(w) % 65536) / 65536;
 
-	get(w, (uint64_t)(at * at * at * (double)w->run->keys));
+	return (uint64_t)(at * at * at * (double)w->run->keys);
+}
+
+bool step_hot(struct shape_worker *w)
+{
+	get(w, draw_hot(w));
 	return true;
+}
+
+bool step_cache(struct shape_worker *w)
+{
+	uint64_t key = draw_hot(w);
+
+	if (!get(w, key))
+		put(w->run, key);
+	return true;
+}
+
+bool step_expire(struct shape_worker *w)
+{
+	w->ops += KEYED(smap_delete, w->run, draw_hot(w));
+	return true;
+}
+
+bool step_ensure(struct shape_worker *w)
+{
+	void *value = w->run, *actual;
+
+	shape_must(KEYED(smap_load_or_store, w->run, draw_hot(w), value, &actual), "ensure");
+	w->ops++;
+	return true;
+}
+
+bool step_take(struct shape_worker *w)
+{
+	uint64_t key = draw(w) % w->run->keys;
+	void *value;
+
+	smap_read_lock(); /* the value is freed once we have left */
+	w->ops += KEYED(smap_load_and_delete, w->run, key, &value);
+	smap_read_unlock();
+	put(w->run, key);
+	return true;
+}
+
+bool step_gone(struct shape_worker *w)
+{
+	w->ops += !KEYED(smap_delete, w->run, ABSENT_BASE + draw(w) % w->run->keys);
+	return true;
+}
+
+bool step_refill(struct shape_worker *w)
+{
+	for (uint64_t key = 0; key < w->run->keys; key++)
+		put(w->run, key);
+	w->ops += w->run->keys;
+	return false;
+}
+
+/* Stored, missed until it promotes, and gone. */
+bool step_brief(struct shape_worker *w)
+{
+	struct smap_options options = {
+		.size = sizeof(options), .name = "brief", .key_kind = SMAP_KEY_U64};
+	struct smap *map;
+	void *value;
+
+	shape_must(smap_create(&map, &options), "smap_create");
+	for (uint64_t key = 0; key < w->actor->arg; key++)
+		shape_must(smap_store_u64(map, key, w), "store");
+	for (uint64_t key = 0; key <= w->actor->arg; key++)
+		smap_load_u64(map, key, &value);
+	smap_destroy(map);
+	w->ops++;
+	return true;
+}
+
+bool step_sweep(struct shape_worker *w)
+{
+	step_promote(w);
+	return step_fresh(w);
 }
 
 bool step_absent(struct shape_worker *w)
@@ -152,6 +232,20 @@ bool step_reload(struct shape_worker *w)
 	/* Relaxed: as above. */
 	get(w, FRESH_BASE + atomic_load_explicit(&w->run->serial, memory_order_relaxed));
 	return step_window(w);
+}
+
+bool step_chunk(struct shape_worker *w)
+{
+	for (uint64_t i = 0; i < w->actor->arg; i++)
+		step_fresh(w);
+	return true;
+}
+
+bool step_batch(struct shape_worker *w)
+{
+	for (uint64_t i = 0; i < w->actor->arg; i++)
+		step_absent(w);
+	return true;
 }
 
 /* The remedy is one Range after the load. */

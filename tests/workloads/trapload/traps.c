@@ -11,7 +11,7 @@
 /* New keys in dirty, and reads that keep hitting read, or miss too seldom for a promotion. */
 #define LATE(tag, n, more, ...)                                                                    \
 	{                                                                                          \
-		.name = "pseudo-" tag, .seconds = 11, .keys = (n),                                 \
+		.name = "pseudo-" tag, .seconds = 11, .begins = 0.5, .minimum = 5, .keys = (n),    \
 		.actors = {{step_burst, (n) / 50 + 1, .from = 0.5}, __VA_ARGS__}, COST, more       \
 	}
 #define CALM(n) .calm = (n)
@@ -50,13 +50,13 @@ static const struct shape pseudo[] = {
 /* One store of a new key, then more loads of absent keys than a promotion takes. */
 #define CASCADE(tag, n, more, thr)                                                                 \
 	{                                                                                          \
-		.name = "diffusion-" tag, .seconds = 7, .keys = (n),                               \
+		.name = "diffusion-" tag, .seconds = 7, .minimum = 2, .keys = (n),                 \
 		.actors = {{step_cascade, 3 * (n), .threads = (thr)}}, COST, more                  \
 	}
 #define READERS(tag, n, more, ...)                                                                 \
 	{                                                                                          \
-		.name = "diffusion-" tag, .seconds = 7, .keys = (n), .actors = {__VA_ARGS__},      \
-		COST, more                                                                         \
+		.name = "diffusion-" tag, .seconds = 7, .minimum = 2, .keys = (n),                 \
+		.actors = {__VA_ARGS__}, COST, more                                                \
 	}
 #define ABSENT(thr)                                                                                \
 	{                                                                                          \
@@ -81,7 +81,7 @@ static const struct shape diffusion[] = {
 	READERS("reload-bytes", 3000, .bytes = 1, {step_reload, 3000, .rate = 100}, ABSENT(4)),
 	READERS("range", 50000, NOTHING, {step_fresh, .rate = 500},
 		{step_promote, .rate = 200, .threads = 2}),
-	READERS("after-quiet", 5000, NOTHING, {step_hit, .rate = 1000, .to = 2},
+	READERS("after-quiet", 5000, .begins = 2, {step_hit, .rate = 1000, .to = 2},
 		{step_window, 1000, .rate = 100, .from = 2}, {step_absent, .from = 2}),
 	READERS("that-ends", 5000, NOTHING, {step_hit, .rate = 1000},
 		{step_window, 1000, .rate = 100, .to = 4.5}, {step_absent, .to = 4.5}),
@@ -89,13 +89,13 @@ static const struct shape diffusion[] = {
 
 #define STARVED(tag, n, more, ...)                                                                 \
 	{                                                                                          \
-		.name = "starvation-" tag, .seconds = 8, .keys = (n), .frees = 1,                  \
+		.name = "starvation-" tag, .seconds = 8, .minimum = 3, .keys = (n), .frees = 1,    \
 		.actors = {__VA_ARGS__}, more                                                      \
 	}
 /* Deleted entries of read, and nothing that sweeps them. */
 #define TOMBS(tag, n, more, ...)                                                                   \
 	{                                                                                          \
-		.name = "starvation-tombs-" tag, .seconds = 11, .keys = (n),                       \
+		.name = "starvation-tombs-" tag, .seconds = 11, .minimum = 5, .keys = (n),         \
 		.actors = {__VA_ARGS__}, more                                                      \
 	}
 #define SLOW_BYTES .slow = 1, .bytes = 1
@@ -113,7 +113,7 @@ static const struct shape starvation[] = {
 	STARVED("hold-of-many", 5000, CALM(10), HOLD, {step_replace, .rate = 1000}),
 	STARVED("hold-restores", 2000, NOTHING, HOLD, {step_restore, .rate = 500}),
 	STARVED("hold-deletes", 100000, NOTHING, HOLD, {step_remove, .rate = 5000}),
-	STARVED("hold-late", 3000, NOTHING, {step_replace, .rate = 1000},
+	STARVED("hold-late", 3000, .begins = 2.5, {step_replace, .rate = 1000},
 		{step_hold, KEEPER_MS, .from = 2.5}),
 	STARVED("hold-readers", 3000, NOTHING, {step_hold, KEEPER_MS, .threads = 4},
 		{step_replace, .rate = 1000}),
