@@ -62,6 +62,25 @@ static void test_pseudo_expansion_without_misses_is_a_notice(void **state)
 	stop(&bench);
 }
 
+/* The wrap of a narrow counter promotes, however high the threshold is. */
+static void test_pseudo_expansion_of_a_narrow_counter(void **state)
+{
+	struct second in = stuck;
+	struct bench bench;
+
+	(void)state;
+	in.misses = 3000, in.threshold = 1e8;
+	start(&bench, NULL);
+	bench.model->maps[0]->info.miss_counter_bits = 16;
+	seconds(&bench, &in, 3); /* at most 22 s to go */
+	assert_int_equal(found(&bench), 0);
+	in.misses = 1;
+	seconds(&bench, &in, 4);
+	assert_int_equal(found(&bench), 1);
+	assert_int_equal(evidence(finding(&bench, 0), "miss_debt"), 65526);
+	stop(&bench);
+}
+
 /* Whose reads the sections of a process with two maps were, nobody knows. */
 static void test_pseudo_expansion_of_a_map_that_may_be_idle(void **state)
 {
@@ -294,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_pseudo_expansion_is_found),
 		cmocka_unit_test(test_pseudo_expansion_needs_each_condition),
 		cmocka_unit_test(test_pseudo_expansion_without_misses_is_a_notice),
+		cmocka_unit_test(test_pseudo_expansion_of_a_narrow_counter),
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_may_be_idle),
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_promotes_every_few_seconds),
 		cmocka_unit_test(test_a_finding_ends_when_its_windows_are_quiet),

@@ -136,6 +136,21 @@ static void test_deleted_entries_that_nothing_sweeps(void **state)
 	stop(&bench);
 }
 
+/* One in a hundred stays, the others are stored again. */
+static void test_a_few_of_many_deletes_stay(void **state)
+{
+	struct second in = purge;
+	struct bench bench;
+
+	(void)state;
+	in.deletes = 1000, in.inserts = 990;
+	start(&bench, NULL);
+	seconds(&bench, &in, 6);
+	assert_int_equal(found(&bench), 1);
+	assert_int_equal(evidence(finding(&bench, 0), "retained_more"), 50);
+	stop(&bench);
+}
+
 static void test_deletes_that_do_not_stay(void **state)
 {
 	struct second in;
@@ -143,7 +158,7 @@ static void test_deletes_that_do_not_stay(void **state)
 	(void)state;
 	in = purge, in.inserts = 100; /* stored again */
 	expect_none(&in, 10);
-	in = purge, in.inserts = 96; /* less than the noise of reading beside the writers */
+	in = purge, in.deletes = 1000, in.inserts = 991; /* noise of reading beside the writers */
 	expect_none(&in, 10);
 	in = purge, in.rebuilds = 1;
 	expect_none(&in, 10);
@@ -161,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_a_reclaimer_that_makes_no_round),
 		cmocka_unit_test(test_a_reclaimer_that_may_sleep),
 		cmocka_unit_test(test_deleted_entries_that_nothing_sweeps),
+		cmocka_unit_test(test_a_few_of_many_deletes_stay),
 		cmocka_unit_test(test_deletes_that_do_not_stay),
 	};
 

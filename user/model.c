@@ -18,6 +18,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NARROW_WRAP 65536 /* misses that a counter of 16 bits takes to wrap */
 #include "model_table.h"
 
 static uint64_t less(uint64_t now, uint64_t before)
@@ -228,6 +230,9 @@ static void fold_state(const struct model *model, struct model_map *map,
 #define FOLD_GAUGE(name) map->now.name = sample->name;
 	MODEL_GAUGES(FOLD_GAUGE)
 #undef FOLD_GAUGE
+	/* A narrow counter promotes when it wraps, whatever the threshold is. */
+	if (map->info.miss_counter_bits == 16 && map->now.threshold > NARROW_WRAP)
+		map->now.threshold = NARROW_WRAP;
 }
 
 static void note_process(struct model_target *target, const struct record_sample *sample)

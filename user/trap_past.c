@@ -29,8 +29,8 @@ static void note_stalls(struct trap_past *past, const struct trap_view *view)
 
 /*
  * Deleted entries that came to stay in a window without promotion and rebuild: what the
- * lists gained beyond what lives. Threads run on while we read, so that a difference that
- * is small beside the number of deletes is noise.
+ * lists gained beyond what lives. Threads run on while we read, so that a difference below
+ * what they delete in a hundredth of the window is noise.
  */
 static uint64_t newly_retained(const struct trap_past *past, const struct model_map *map)
 {
@@ -40,7 +40,7 @@ static uint64_t newly_retained(const struct trap_past *past, const struct model_
 
 	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds])
 		return 0;
-	return retained > 0 && retained * 20 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
+	return retained > 0 && retained * 100 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
 }
 
 void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls)
