@@ -80,6 +80,8 @@ __u32 each_miss = 0;
  */
 __u32 generation[ST_COUNTER_COUNT] = {};
 struct st_load load[ST_CPUS] __attribute__((aligned(64))) = {};
+/* An event for each wait for a lock: all that took long, of the others a bounded number. */
+const volatile __u32 lock_waits = 0;
 /* Wake the reader only when so much waits; below that it comes by itself. */
 const volatile __u64 wakeup_bytes = 0;
 

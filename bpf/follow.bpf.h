@@ -80,6 +80,18 @@ static __always_inline __u32 current_pid_for_user(void)
 	return id.tgid;
 }
 
+/* Likewise of the thread. */
+static __always_inline __u32 current_tid_for_user(void)
+{
+	struct bpf_pidns_info id;
+
+	if (first_pidns)
+		return (__u32)bpf_get_current_pid_tgid();
+	if (bpf_get_ns_current_pid_tgid(pidns_dev, pidns_ino, &id, sizeof(id)))
+		return 0;
+	return id.pid;
+}
+
 static __always_inline bool process_add(__u32 tgid, const struct st_process *process)
 {
 	long err = bpf_map_update_elem(&processes, &tgid, process, BPF_NOEXIST);

@@ -203,7 +203,7 @@ static __always_inline void event_fill(struct st_event *event, const struct hit 
 	event->ts_ns = hit->now;
 	event->addr = hit->key.addr;
 	event->id = hit->key.id;
-	event->tid = (__u32)bpf_get_current_pid_tgid();
+	event->tid = current_tid_for_user();
 }
 
 /* The record of a rare event; the caller fills args and submits. NULL: lost, and noted. */

@@ -153,7 +153,7 @@ struct st_event {
 	__u64 ts_ns; /* bpf_ktime_get_ns() = CLOCK_MONOTONIC */
 	__u64 addr;
 	__u64 id;
-	__u32 tid; /* as the kernel knows it; 0 unknown */
+	__u32 tid; /* as smaptrace knows it; 0 unknown */
 	__u32 reserved;
 	__u64 args[SMAP_PROBE_MAX_ARGS - 1];
 };

@@ -245,14 +245,48 @@ int on_overflow(struct pt_regs *ctx)
 	return 0;
 }
 
-/* --exact only: the state page counts contention, and miss_batch has the misses' share. */
+/*
+ * Which waits become events. A thread cannot wait longer than a millisecond more than a
+ * thousand times a second, so those all do; of the short ones so many in each slice of
+ * time, so that what is shown is spread over it. The maps count all of them.
+ */
+#define LONG_WAIT_NS 1000000
+#define WAIT_SLICE_NS 10000000
+#define WAITS_PER_SLICE 100
+__u64 wait_slice;
+__u32 waits_in_slice;
+
+static __always_inline bool wait_shown(__u64 now, __u64 wait_ns)
+{
+	__u64 slice = now / WAIT_SLICE_NS;
+
+	if (wait_ns >= LONG_WAIT_NS)
+		return true;
+	/* A race here costs or gives an event or two. */
+	if (wait_slice != slice) {
+		wait_slice = slice;
+		waits_in_slice = 0;
+	}
+	return __sync_fetch_and_add(&waits_in_slice, 1) < WAITS_PER_SLICE;
+}
+
+/* Not needed for counts: the state page has them, and miss_batch the misses' share. */
 SEC("uprobe")
 int on_lock_wait(struct pt_regs *ctx)
 {
 	struct hit hit;
+	struct st_event *event;
 
-	if (hit_begin(&hit, ctx, ARG1, SMAP_PROBE_lock_wait))
-		observe(&hit, ST_HIST_lock_wait, ARG2);
+	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_lock_wait))
+		return 0;
+	observe(&hit, ST_HIST_lock_wait, ARG2);
+	if (!lock_waits || !wait_shown(hit.now, ARG2))
+		return 0;
+	event = event_begin(&hit, SMAP_PROBE_lock_wait);
+	if (!event)
+		return 0;
+	event->args[0] = ARG2;
+	event_end(event);
 	return 0;
 }
 

@@ -132,6 +132,40 @@ static void add_maps(struct model *model, const struct scenario *scenario, unsig
 	}
 }
 
+/* One of each kind of event, all of the first map; a wait, a rebuild and a promotion of a thread. */
+static void add_events(struct model *model, const struct scenario *scenario, unsigned window)
+{
+	static const struct st_event events[] = {
+		{.kind = SMAP_PROBE_map_create, .ts_ns = 1000, .tid = 4242, .args = {0x7f00}},
+		{.kind = SMAP_PROBE_lock_wait, .ts_ns = 5000000, .tid = 4243, .args = {2000000}},
+		{.kind = SMAP_PROBE_rebuild,
+		 .ts_ns = 7000000,
+		 .tid = 4243,
+		 .args = {7, 100, 3, 1500123}},
+		{.kind = SMAP_PROBE_promote,
+		 .ts_ns = 9000001,
+		 .tid = 4244,
+		 .args = {8, 103, 100, 2000000, SMAP_REASON_range}},
+		{.kind = SMAP_PROBE_promote, .ts_ns = 9000002, .args = {9, 1, 1, 1, 99}},
+		{.kind = SMAP_PROBE_overflow, .ts_ns = 9500000, .tid = 4244},
+		{.kind = SMAP_PROBE_stall,
+		 .ts_ns = 9600000,
+		 .tid = 4250,
+		 .args = {4243, 900000000}},
+		{.kind = SMAP_PROBE_map_destroy, .ts_ns = 9700000, .tid = 4242},
+	};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]) && scenario->maps; i++) {
+		struct record r = {.kind = RECORD_EVENT, .event = events[i]};
+
+		r.event.size = sizeof(r.event);
+		r.event.addr = 0x7f0000001000;
+		r.event.id = 1;
+		r.event.ts_ns += START + (window - 1) * SECOND;
+		add(model, &r);
+	}
+}
+
 static void add_window(struct model *model, unsigned window, bool last)
 {
 	struct record r = {.kind = RECORD_WINDOW};
@@ -210,6 +244,7 @@ static int render_to(const struct output *output, struct sink *sink,
 		struct record loss = {.kind = RECORD_LOSS};
 
 		add_maps(model, scenario, window);
+		add_events(model, scenario, window);
 		strcpy(loss.loss.name, "ring_full");
 		strcpy(loss.loss.help, "event records dropped: ring buffer full");
 		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;

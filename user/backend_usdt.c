@@ -22,10 +22,11 @@
 
 #define MAX_MAPS_DEFAULT 65536
 #define RING_BYTES_DEFAULT (1U << 20)
-#define WAKEUP_SHARE 4 /* wake when a quarter of the ring is full */
+#define RING_BYTES_TIMELINE (1U << 24) /* each event counts: room while a window is written */
+#define WAKEUP_SHARE 4		       /* wake when a quarter of the ring is full */
 
-/* Which programs, for which probe, and whether only --exact wants it. */
-enum { ALWAYS, EXACT };
+/* Which programs, for which probe, and who wants them. */
+enum { ALWAYS, EXACT, WAITS /* --exact and --lock-waits */ };
 #define USDT_PROBES(X)                                                                             \
 	X(map_create, ALWAYS)                                                                      \
 	X(map_destroy, ALWAYS)                                                                     \
@@ -38,7 +39,7 @@ enum { ALWAYS, EXACT };
 	X(miss_batch, ALWAYS) /* before miss: see batch_aligned() */                               \
 	X(miss, EXACT)                                                                             \
 	X(expunge, EXACT)                                                                          \
-	X(lock_wait, EXACT)
+	X(lock_wait, WAITS)
 
 struct usdt_prog {
 	unsigned probe;
@@ -57,6 +58,11 @@ static void list_progs(const struct usdt_bpf *skel, struct usdt_prog *list)
 	};
 
 	memcpy(list, progs, sizeof(progs));
+}
+
+static bool wanted(const struct usdt *usdt, const struct usdt_prog *prog)
+{
+	return prog->when == ALWAYS || usdt->exact || (prog->when == WAITS && usdt->lock_waits);
 }
 
 /* --- loading ---------------------------------------------------------------- */
@@ -88,7 +94,9 @@ static unsigned round_ring(unsigned bytes)
 
 static int configure(struct usdt *usdt, const struct session_options *opts)
 {
-	unsigned ring_bytes = round_ring(opts->ring_bytes ? opts->ring_bytes : RING_BYTES_DEFAULT);
+	unsigned ring_bytes = round_ring(opts->ring_bytes   ? opts->ring_bytes
+					 : opts->lock_waits ? RING_BYTES_TIMELINE
+							    : RING_BYTES_DEFAULT);
 	struct usdt_prog progs[USDT_PROG_CNT];
 	struct usdt_bpf *skel = usdt->skel;
 	int err;
@@ -96,6 +104,8 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	usdt->max_maps = opts->max_maps ? opts->max_maps : MAX_MAPS_DEFAULT;
 	usdt->exact = opts->exact;
 	skel->bss->each_miss = opts->exact;
+	usdt->lock_waits = opts->lock_waits;
+	skel->rodata->lock_waits = opts->lock_waits;
 	skel->rodata->wakeup_bytes = ring_bytes / WAKEUP_SHARE;
 	err = bpf_map__set_max_entries(skel->maps.infos, usdt->max_maps);
 	if (!err)
@@ -111,8 +121,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	for (unsigned i = 0; i < USDT_PROG_CNT && !err; i++) {
 		err = attach_prepare(progs[i].prog, usdt->way);
 		if (!err)
-			err = bpf_program__set_autoload(progs[i].prog,
-							progs[i].when == ALWAYS || opts->exact);
+			err = bpf_program__set_autoload(progs[i].prog, wanted(usdt, &progs[i]));
 	}
 	return err;
 }
@@ -298,7 +307,7 @@ static int attach_probes(struct usdt *usdt, const struct target *target,
 	for (unsigned i = 0; i < USDT_PROG_CNT; i++) {
 		int err;
 
-		if (progs[i].when == EXACT && !usdt->exact)
+		if (!wanted(usdt, &progs[i]))
 			continue;
 		err = attach_probe(usdt, &progs[i], target, image, cookie);
 		if (err)

@@ -295,6 +295,8 @@ static int add_target(struct model *model, const struct record_target *info)
 		model->target_count = count;
 	}
 	target = &model->targets[info->target];
+	if (!target->known)
+		target->since_window = model->window_count;
 	target->known = true;
 	target->info = *info;
 	target->paid_ns = target->paid_before_ns = info->cpu_ns;

@@ -81,6 +81,7 @@ struct model_hists {
 struct model_map {
 	struct record_map info; /* with the key */
 	unsigned order;		/* in which maps became known */
+	uint64_t since_window;	/* complete windows when it became known */
 	bool sampled;		/* the first sample has come */
 	bool alive;
 	bool in_window;	  /* was alive at some time in the current window */
@@ -108,6 +109,7 @@ struct model_map {
 struct model_target {
 	bool known;
 	bool ended;
+	uint64_t since_window; /* complete windows when it became known */
 	struct record_target info;
 	struct record_target_end end;
 	/* Of the process, as of the last sample and of the end of the window before. */
@@ -131,8 +133,11 @@ struct model_overhead {
 	struct record_audit audit;
 };
 
-/* The most recent events of a window are kept; older ones make room and are counted. */
-#define MODEL_EVENTS_MAX 4096
+/*
+ * The most recent events of a window are kept, 5 MB of them; older ones make room and are
+ * counted. A timeline shows what is kept: with 50,000 events a second all of them.
+ */
+#define MODEL_EVENTS_MAX 65536
 
 /*
  * Ended maps are kept for the summary. Beyond this many the oldest go, their

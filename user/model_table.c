@@ -94,6 +94,7 @@ int model_map_add(struct model *model, const struct record_map *info)
 		bucket = bucket_of(model, &info->key);
 		map->next = *bucket;
 		map->order = model->next_order++;
+		map->since_window = model->window_count;
 		map->alive = map->in_window = true;
 		*bucket = map;
 		model->maps[model->map_count++] = map;

@@ -37,6 +37,7 @@ struct options {
 	char *format;	 /* name of an output */
 	char *output;	 /* file; NULL = stdout */
 	bool exact;
+	bool lock_waits;
 	bool verbose;
 	unsigned max_maps;
 	/* Of check. */
@@ -55,14 +56,14 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoemvc",                                                                      \
+	X(trace, "pidfoekmvc",                                                                     \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoemvcyatnjsglxrw", "[OPTION...] -- CMD",                                      \
+	X(check, "idfoekmvcyatnjsglxrw", "[OPTION...] -- CMD",                                     \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoemvc", "-o FILE [-- CMD]", "trace into a file")                             \
+	X(record, "pidoekmvc", "-o FILE [-- CMD]", "trace into a file")                            \
 	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

@@ -22,6 +22,8 @@ const struct option_def option_defs[] = {
 	 .help = "write there instead of to stdout"},
 	{'e', true, "exact", TYPE_FLAG, INTO(exact),
 	 .help = "an event for each miss and expunge: dearer, for stacks"},
+	{'k', true, "lock-waits", TYPE_FLAG, INTO(lock_waits),
+	 .help = "an event for each wait for a lock; -f trace implies it"},
 	{'m', true, "max-maps", TYPE_COUNT, INTO(max_maps), .min = 1, .max = 1048576, .arg = "N",
 	 .help = "room for so many maps (default 65536)"},
 	{'y', true, "policy", TYPE_TEXT, INTO(policy), .arg = "FILE",

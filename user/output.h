@@ -13,13 +13,15 @@
 #include "report.h"
 #include "sink.h"
 
-#define OUTPUTS(X) X(text) X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html)
+#define OUTPUTS(X)                                                                                 \
+	X(text) X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {
 	const char *name; /* argument of -f */
 	const char *help;
-	const char *suffix;						 /* of files */
+	const char *suffix; /* of files */
+	bool lock_waits;    /* wants an event for each wait for a lock, as far as they go */
 	int (*begin)(struct sink *sink, const struct report_meta *meta); /* may be NULL */
 	int (*report)(struct sink *sink, const struct report *report);	 /* windows, then the end */
 	int (*end)(struct sink *sink);					 /* may be NULL */

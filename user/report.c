@@ -66,6 +66,8 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 		.name = map->info.name,
 		.addr = map->info.key.addr,
 		.id = map->info.key.id,
+		.number = map->order,
+		.is_new = kind == REPORT_WINDOW && map->since_window + 1 == model->window_count,
 		.alive = map->alive,
 		.state_ok = map->state_ok,
 		.key_kind = NAME_OF(key_kinds, map->info.key_kind),
@@ -111,7 +113,8 @@ static size_t fill_maps(struct report_map *maps, enum report_kind kind, const st
 	return count;
 }
 
-static size_t fill_targets(struct report_target *targets, const struct model *model)
+static size_t fill_targets(struct report_target *targets, enum report_kind kind,
+			   const struct model *model)
 {
 	size_t count = 0;
 
@@ -125,6 +128,8 @@ static size_t fill_targets(struct report_target *targets, const struct model *mo
 			.comm = target->info.comm,
 			.file = target->info.file,
 			.from_start = target->info.from_start,
+			.is_new = kind == REPORT_WINDOW &&
+				  target->since_window + 1 == model->window_count,
 			.ended = target->ended,
 			.exit_known = target->ended && target->end.exit_known,
 			.status = target->end.status,
@@ -165,9 +170,10 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	}
 	report->kind = kind;
 	report->meta = meta;
+	report->model = model;
 	fill_time(report, model);
 	report->targets = owned->targets;
-	report->target_count = fill_targets(owned->targets, model);
+	report->target_count = fill_targets(owned->targets, kind, model);
 	report->maps = owned->maps;
 	report->map_count = fill_maps(owned->maps, kind, model);
 	report->losses = model->losses;
@@ -193,6 +199,33 @@ void report_set_findings(struct report *report, const struct finding *known, siz
 	report->known_count = count;
 	report->findings = known ? known + first : NULL;
 	report->finding_count = count - first;
+}
+
+size_t report_event_count(const struct report *report)
+{
+	return report->kind == REPORT_WINDOW ? model_event_count(report->model) : 0;
+}
+
+bool report_event(const struct report *report, size_t i, struct report_event *ret_event)
+{
+	const struct st_event *event = model_event(report->model, i);
+	const struct st_key key = {.target = event->target, .addr = event->addr, .id = event->id};
+	const struct model_map *map = model_find(report->model, &key);
+
+	if (!map || event->kind >= SMAP_PROBE_COUNT)
+		return false;
+	*ret_event = (struct report_event){
+		.kind = (enum smap_probe)event->kind,
+		.ts_ns = event->ts_ns,
+		.pid = (int)report->model->targets[event->target].info.pid,
+		.tid = event->tid,
+		.map_number = map->order,
+		.map_name = map->info.name,
+		.addr = event->addr,
+		.id = event->id,
+		.args = event->args,
+	};
+	return true;
 }
 
 void report_free(struct report *report)

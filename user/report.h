@@ -34,6 +34,7 @@ struct report_target {
 	const char *comm;
 	const char *file;
 	bool from_start; /* traced since before its main() */
+	bool is_new;	 /* this report is the first with it */
 	bool ended;
 	bool exit_known;
 	int status; /* of wait(2), if exit_known */
@@ -44,6 +45,8 @@ struct report_map {
 	const char *comm;
 	const char *name; /* untrusted bytes: use names.h */
 	uint64_t addr, id;
+	unsigned number; /* in the session, from 0: no two maps have the same */
+	bool is_new;	 /* this report is the first with it */
 	bool alive;
 	bool state_ok; /* `now` is of this window */
 	const char *key_kind, *policy;
@@ -78,6 +81,18 @@ struct report_overhead {
 	size_t shed_count;
 };
 
+/* A rare event of the window, with its time and thread. */
+struct report_event {
+	enum smap_probe kind;
+	uint64_t ts_ns; /* CLOCK_MONOTONIC: when it was over */
+	int pid;
+	uint32_t tid; /* of the thread that fired it, as smaptrace sees it; 0 = unknown */
+	unsigned map_number;
+	const char *map_name; /* untrusted bytes */
+	uint64_t addr, id;
+	const __u64 *args; /* as in SMAP_PROBES, after `map` */
+};
+
 enum report_kind {
 	REPORT_WINDOW,
 	REPORT_END,
@@ -108,9 +123,11 @@ struct report {
 	const struct record_loss *losses; /* every known name, also with count 0 */
 	size_t loss_count;
 	uint64_t lost; /* sum of all losses */
+	/* Of a window: how many events came, and how many of them report_event() lacks. */
 	uint64_t events_seen, events_cut;
 	struct report_overhead overhead;
 	struct record_audit audit;
+	const struct model *model; /* for report_event() */
 };
 
 /* Reads clocks and uname(2); the only function here that asks the system. */
@@ -127,6 +144,13 @@ void report_free(struct report *report);
 /* For report_create(): of the window or in all, which took so long. 0 or -ENOMEM. */
 int report_fill_overhead(struct report_overhead *overhead, const struct model *model, bool whole,
 			 double seconds);
+
+/*
+ * The events of a window, in the order in which they came; the end of a trace has none.
+ * False: that one is of a map that nobody knows (any more).
+ */
+size_t report_event_count(const struct report *report);
+bool report_event(const struct report *report, size_t i, struct report_event *ret_event);
 
 /* "off", "notice", "warning", "error". */
 const char *report_severity(enum finding_severity severity);

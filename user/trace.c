@@ -227,6 +227,14 @@ static int open_status(const struct options *opts, int err)
 	return EXIT_CANNOT_TRACE;
 }
 
+static bool any_wants_lock_waits(const struct trace_plan *plan)
+{
+	for (size_t i = 0; i < plan->dest_count; i++)
+		if (plan->dest[i].output->lock_waits)
+			return true;
+	return false;
+}
+
 static int run_session(struct trace *trace)
 {
 	const struct options *opts = trace->plan->opts;
@@ -235,6 +243,7 @@ static int run_session(struct trace *trace)
 		.pid_count = opts->pid_count,
 		.command = opts->cmd,
 		.exact = opts->exact,
+		.lock_waits = opts->lock_waits || any_wants_lock_waits(trace->plan),
 		.interval_ms = trace->meta.interval_ms,
 		.duration_ms = trace->meta.duration_ms,
 		.max_maps = opts->max_maps,

@@ -47,7 +47,7 @@ struct usdt {
 	struct attach_set attached;
 	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
-	bool exact, changed, last;
+	bool exact, lock_waits, changed, last;
 	bool plain;	/* probes have to be kept plain (plain.h) */
 	bool following; /* a command: targets are process number and file */
 	bool tree;	/* ... with its children */

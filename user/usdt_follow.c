@@ -47,9 +47,7 @@ void usdt_follow_configure(struct usdt *usdt, bool following)
 	(void)bpf_program__set_autoload(skel->progs.on_exec, following);
 	(void)bpf_program__set_autoload(skel->progs.on_fork, usdt->tree);
 	(void)bpf_program__set_autoload(skel->progs.on_exit, usdt->tree);
-	if (!following)
-		return;
-	if (!usdt->tree)
+	if (following && !usdt->tree)
 		log_warn("this kernel has no BTF: only the command itself is traced, not the "
 			 "processes that it starts");
 	if (stat("/proc/self/ns/pid", &st))
