@@ -18,6 +18,8 @@ WARN	:= -Wall -Wextra -Wmissing-prototypes -Wshadow -Wstrict-prototypes -Werror
 HARDEN	:= -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CFLAGS	?= -O2 -g
 CSTD	:= -std=gnu11 -pthread -D_GNU_SOURCE
+# The library keeps frame pointers, so that a stack taken in it leads to its caller.
+LIB_FLAGS := -fno-omit-frame-pointer
 LDHARD	:= -Wl,-z,relro,-z,now
 
 Q := $(if $(V),,@)
@@ -31,7 +33,7 @@ SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm
+USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))
@@ -60,12 +62,12 @@ deps:  ## install the Debian packages that building, testing and the demo need
 $(O)/lib/%.o: lib/%.c Makefile
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) $(LIB_FLAGS) -fPIE -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
 
 $(O)/lib/%.pic.o: lib/%.c Makefile
 	$(call msg,CC,$< (PIC))
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIC -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) $(LIB_FLAGS) -fPIC -fvisibility=hidden $(LIB_DEFS) -MMD -MP -c $< -o $@
 
 $(O)/libsmap.a: $(LIB_OBJ)
 	$(call msg,AR,$@)

@@ -42,25 +42,34 @@ struct hit {
 	__u64 now;
 };
 
+/* Too large for the stack beside others: made empty, then filled. Empty until first_ns is set. */
 static __always_inline struct st_info *info_create(struct hit *hit)
 {
-	struct st_info info = {.first_ns = hit->now};
+	const void *name = (const void *)(hit->key.addr + sizeof(struct state_head));
+	__u32 index = 0;
+	void *empty = bpf_map_lookup_elem(&zero, &index);
+	struct st_info *info;
 	long err;
 
-	if (bpf_probe_read_user(info.name, sizeof(info.name),
-				(void *)(hit->key.addr + sizeof(struct state_head)))) {
-		lose(ST_LOSS_read_failed);
+	if (!empty)
 		return NULL;
-	}
-	info.name[SMAP_NAME_LEN - 1] = '\0';
-	err = bpf_map_update_elem(&infos, &hit->key, &info, BPF_NOEXIST);
+	err = bpf_map_update_elem(&infos, &hit->key, empty, BPF_NOEXIST);
 	/* The reclaimer's events can meet the mutex holder's here. */
 	if (err && err != -EEXIST) {
 		lose(ST_LOSS_maps_full);
 		return NULL;
 	}
-	return bpf_map_lookup_elem(&infos, &hit->key);
+	info = bpf_map_lookup_elem(&infos, &hit->key);
+	if (!info || err)
+		return info;
+	if (bpf_probe_read_user(info->name, sizeof(info->name), name))
+		lose(ST_LOSS_read_failed);
+	info->name[SMAP_NAME_LEN - 1] = '\0';
+	/* Full barrier: pairs with the look at first_ns in read_infos(). Publishes the name. */
+	__sync_fetch_and_add(&info->first_ns, hit->now);
+	return info;
 }
+_Static_assert(sizeof(struct st_info) <= sizeof(struct st_stats), "`zero` is one, too");
 
 static __always_inline struct st_stats *stats_find(struct st_key *key)
 {

@@ -54,6 +54,26 @@ enum st_counter {
 	X(bad_state, "probe hits not counted: the map's state page was not valid")                 \
 	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")
 
+/*
+ * Of what call stacks are taken (docs/stacks.md). A stack of kind `stall` is the reader's
+ * that stays inside; it comes from user space. X(name, title)
+ */
+#define ST_STACKS(X)                                                                               \
+	X(miss, "misses")                                                                          \
+	X(promote, "promotions")                                                                   \
+	X(rebuild, "rebuilds")                                                                     \
+	X(lock_wait, "waits for the lock")                                                         \
+	X(stall, "readers that stay inside")
+
+enum st_stack_kind {
+#define ST_STACK_ENUM(name, title) ST_STACK_##name,
+	ST_STACKS(ST_STACK_ENUM)
+#undef ST_STACK_ENUM
+		ST_STACK_COUNT
+};
+
+#define ST_STACK_DEPTH 64 /* addresses; what lies further out is cut off */
+
 /* What the user side of a backend adds. */
 #define ST_USER_LOSSES(X)                                                                          \
 	X(state_unread, "state pages of live maps that could not be read")                         \
@@ -168,9 +188,53 @@ struct st_final {
 	__u64 inserts, replaces, deletes; /* sums of the stripes */
 };
 
+/* Ring-buffer record: a call stack that is new to the programs. Never leaves the backend. */
+#define ST_EVENT_STACK 0x102
+
+struct st_stack {
+	__u16 kind; /* ST_EVENT_STACK; this and the next three as in st_event */
+	__u16 size; /* of this record: the frames end there */
+	__u32 target;
+	__u64 ts_ns;
+	__u64 id;		  /* hash of target and addresses; never 0 */
+	__u32 depth;		  /* addresses */
+	__u32 reserved;		  /* 0 */
+	__u64 ip[ST_STACK_DEPTH]; /* the innermost first; all but it are return addresses */
+};
+
+/* Key and value of the BPF hash `stack_counts`: what happened at a stack, in one map. */
+struct st_stack_key {
+	struct st_key map;
+	__u64 id;   /* of st_stack; 0 = the stack could not be had or kept */
+	__u32 kind; /* enum st_stack_kind */
+	__u32 reserved;
+};
+
+struct st_stack_value {
+	__u64 count;   /* events */
+	__u64 ns;      /* what they cost; 0 = not known of this kind */
+	__u64 samples; /* stacks taken; fewer than count: an estimate */
+};
+
+/*
+ * Value of the BPF hash `samplers`, by st_stack_key with id 0; written under the map's mutex.
+ * Stacks of frequent events are sampled. `run` is what happened since the last sample, and
+ * what the next one stands for; it comes when `left` more events have gone by, a random
+ * number around `every`.
+ */
+struct st_sampler {
+	__u64 last_ns;
+	__u64 run_count;
+	__u64 run_ns;
+	__u32 left;
+	__u32 every;
+};
+
 _Static_assert(sizeof(struct st_key) == 24, "st_key is a map key: no holes");
 _Static_assert(sizeof(struct st_event) == 80, "st_event is a wire format");
 _Static_assert(sizeof(struct st_info) == 28 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");
+_Static_assert(sizeof(struct st_stack_key) == 40, "st_stack_key is a map key: no holes");
+_Static_assert(sizeof(struct st_stack) == 32 + 8 * ST_STACK_DEPTH, "st_stack is a wire format");
 
 /* 2^slot <= value, clamped; the one definition of a slot for both sides. */
 static inline __u32 st_slot(__u64 value)

@@ -7,7 +7,7 @@
  * cookie is the target's index. SEC("uprobe") without a target: user space
  * attaches, and decides how (user/attach.c).
  */
-#include "hit.bpf.h"
+#include "stack.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -120,6 +120,7 @@ int on_miss(struct pt_regs *ctx)
 		return 0;
 	count(&hit, ST_COUNTER_misses, 1, hit.head.counters.misses);
 	observe(&hit, ST_HIST_miss_wait, ARG6);
+	stack_misses(ctx, &hit, true, 1, ARG6);
 	return 0;
 }
 
@@ -163,6 +164,8 @@ int on_miss_batch(struct pt_regs *ctx)
 	if (fresh == batch.count) {
 		hit.stats->sum[ST_HIST_miss_wait] += batch.wait_sum_ns;
 		observe_bytes(hit.stats->hist[ST_HIST_miss_wait], batch.wait_hist);
+		stack_misses(ctx, &hit, batch.by_miss, batch.count,
+			     batch.wait_sum_ns + batch.hold_sum_ns);
 	}
 	hit.stats->sum[ST_HIST_miss_hold] += batch.hold_sum_ns;
 	observe_bytes(hit.stats->hist[ST_HIST_miss_hold], batch.hold_hist);
@@ -183,6 +186,7 @@ int on_promote(struct pt_regs *ctx)
 	if (hit.info->last_promote_ns)
 		observe(&hit, ST_HIST_promote_interval, hit.now - hit.info->last_promote_ns);
 	hit.info->last_promote_ns = hit.now;
+	stack_add(ctx, &hit, ST_STACK_promote, 1, 0);
 	event = event_begin(&hit, SMAP_PROBE_promote);
 	if (!event)
 		return 0;
@@ -209,6 +213,7 @@ int on_rebuild(struct pt_regs *ctx)
 	observe(&hit, ST_HIST_rebuild_copied, ARG3);
 	observe(&hit, ST_HIST_rebuild_expunged, ARG4);
 	observe(&hit, ST_HIST_rebuild_time, ARG5);
+	stack_add(ctx, &hit, ST_STACK_rebuild, 1, ARG5);
 	event = event_begin(&hit, SMAP_PROBE_rebuild);
 	if (!event)
 		return 0;
@@ -280,6 +285,7 @@ int on_lock_wait(struct pt_regs *ctx)
 	if (!hit_begin(&hit, ctx, ARG1, SMAP_PROBE_lock_wait))
 		return 0;
 	observe(&hit, ST_HIST_lock_wait, ARG2);
+	stack_wait(ctx, &hit, ARG2);
 	if (!lock_waits || !wait_shown(hit.now, ARG2))
 		return 0;
 	event = event_begin(&hit, SMAP_PROBE_lock_wait);

@@ -126,7 +126,8 @@ static __attribute__((noinline)) bool load_u64_rest(struct smap *map, uint64_t v
 				  : load_again(map, &key, ret_value);
 }
 
-SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
+SMAP_QUICK SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len,
+				      void **ret_value)
 {
 	enum look look = LOOK_AGAIN;
 	struct smap_key k;
@@ -142,7 +143,7 @@ SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void *
 	return load_bytes_rest(map, key, len, ret_value, look);
 }
 
-SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
+SMAP_QUICK SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 {
 	enum look look = LOOK_AGAIN;
 	struct smap_key k;

@@ -4,9 +4,11 @@
  *
  * Misses are gathered per map in state.pending and fired 64 at a time: a probe
  * hit costs ten misses. The batch is exact: it counts each miss once, and is
- * fired when it is full, older than 50 ms (by the next miss, or by the
+ * fired when it is full, when the one before began over 50 ms ago (so that a miss that is
+ * rare is heard in its own thread), when it is older than 50 ms (by the next miss, or by the
  * reclaimer thread when none comes), at a promotion, at the end of the map and
- * at exit(). When the last listener has gone, what is left stays for a while, so that
+ * at exit(). Full is 61 to 64 misses, by chance: a listener that looks at the last one
+ * of each would else always meet the same place of a loop that misses 64 times. When the last listener has gone, what is left stays for a while, so that
  * it can be read from the state page, and is then forgotten.
  */
 #include <time.h>
@@ -81,18 +83,26 @@ uint64_t smap_start_ticks(void)
 	return smap_ticks() | 1; /* 0 means that nobody listens */
 }
 
+/* The same while a batch is being gathered. The upper bits of the product mix all lower ones. */
+static uint32_t batch_limit(const struct smap *map)
+{
+	return SMAP_BATCH_MISSES - (uint32_t)(map->batch_ticks * 0x9e3779b97f4a7c15ULL >> 62);
+}
+
 static void gather_miss(struct smap *map, const struct smap_hold *hold, bool promoted)
 {
-	const struct smap_batch *batch = &map->state.pending;
-	uint64_t now;
+	struct smap_batch *batch = &map->state.pending;
+	uint64_t now, before = map->batch_ticks;
 
 	if (!smap_listening(miss_batch))
 		return;
 	now = smap_ticks();
 	batch_add(map, hold, now);
-	if (promoted || batch->count >= SMAP_BATCH_MISSES ||
-	    smap_ticks_between_ns(map->batch_ticks, now) >= SMAP_BATCH_AGE_NS)
-		smap_flush_batch_locked(map);
+	if (!promoted && batch->count < batch_limit(map) &&
+	    smap_ticks_between_ns(before, now) < SMAP_BATCH_AGE_NS)
+		return;
+	batch->by_miss = 1;
+	smap_flush_batch_locked(map);
 }
 
 /* Count a miss while somebody listens, or measures. The probe shows what the miss found, before it promoted. */

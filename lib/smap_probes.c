@@ -53,17 +53,21 @@ __asm__(".pushsection .probes,\"aw\",%progbits\n"
 #endif
 
 #define SITE __attribute__((noinline, noclone, cold, aligned(64), no_sanitize("thread", "address")))
+/* A stack that is taken at the nop then has the caller, too: without it the compiler omits it. */
+#define FRAME() __asm__ volatile("" : : "r"(__builtin_frame_address(0)))
 #define PIN(n) register uint64_t r##n __asm__(ARG##n) = a##n
 
 #define SITE_1(probe)                                                                              \
 	SITE void smap_probe_##probe(uint64_t a1)                                                  \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		DTRACE_PROBE1(smap, probe, r1);                                                    \
 	}
 #define SITE_2(probe)                                                                              \
 	SITE void smap_probe_##probe(uint64_t a1, uint64_t a2)                                     \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		PIN(2);                                                                            \
 		DTRACE_PROBE2(smap, probe, r1, r2);                                                \
@@ -71,6 +75,7 @@ __asm__(".pushsection .probes,\"aw\",%progbits\n"
 #define SITE_3(probe)                                                                              \
 	SITE void smap_probe_##probe(uint64_t a1, uint64_t a2, uint64_t a3)                        \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		PIN(2);                                                                            \
 		PIN(3);                                                                            \
@@ -79,6 +84,7 @@ __asm__(".pushsection .probes,\"aw\",%progbits\n"
 #define SITE_4(probe)                                                                              \
 	SITE void smap_probe_##probe(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4)           \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		PIN(2);                                                                            \
 		PIN(3);                                                                            \
@@ -89,6 +95,7 @@ __asm__(".pushsection .probes,\"aw\",%progbits\n"
 	SITE void smap_probe_##probe(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,           \
 				     uint64_t a5)                                                  \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		PIN(2);                                                                            \
 		PIN(3);                                                                            \
@@ -100,6 +107,7 @@ __asm__(".pushsection .probes,\"aw\",%progbits\n"
 	SITE void smap_probe_##probe(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,           \
 				     uint64_t a5, uint64_t a6)                                     \
 	{                                                                                          \
+		FRAME();                                                                           \
 		PIN(1);                                                                            \
 		PIN(2);                                                                            \
 		PIN(3);                                                                            \

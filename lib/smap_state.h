@@ -99,7 +99,7 @@ struct smap_batch {
 	smap_u64 wait_sum_ns;  /* time waited for the mutex */
 	smap_u64 hold_sum_ns;  /* time the mutex was held */
 	smap_u32 count;
-	smap_u32 reserved;
+	smap_u32 by_miss; /* fired in the thread of its last miss: the stack there is that one's */
 	smap_u8 wait_hist[SMAP_HIST_SLOTS];
 	smap_u8 hold_hist[SMAP_HIST_SLOTS];
 };

@@ -21,6 +21,7 @@
 
 #define NARROW_WRAP 65536 /* misses that a counter of 16 bits takes to wrap */
 #include "model_table.h"
+#include "model_stack.h"
 
 static uint64_t less(uint64_t now, uint64_t before)
 {
@@ -113,6 +114,7 @@ static void begin_window(struct model *model)
 			continue;
 		map->in_window = map->alive;
 		map->window = (struct model_window){0};
+		model_sites_begin_window(map);
 		if (map->hists)
 			memset(map->hists->window, 0, sizeof(map->hists->window));
 	}
@@ -366,6 +368,7 @@ void model_free(struct model *model)
 	free(model->buckets);
 	free(model->targets);
 	free(model->events);
+	model_stacks_free(model);
 	free(model);
 }
 
@@ -398,6 +401,13 @@ int model_add(struct model *model, const struct record *record)
 	case RECORD_AUDIT:
 		model->overhead.audit = record->audit;
 		return 0;
+	case RECORD_FRAME:
+		return model_add_frame(model, &record->frame);
+	case RECORD_STACK:
+		return model_add_stack(model, &record->stack);
+	case RECORD_STACK_COUNT:
+		return model_add_stack_count(model, model_map_find(model, &record->stack_count.key),
+					     &record->stack_count);
 	}
 	return -EINVAL;
 }

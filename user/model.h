@@ -25,6 +25,7 @@
 #include "hist.h"
 #include "overhead.h"
 #include "record.h"
+#include "stack.h"
 
 /* Cumulative figures of a sample that windows show as differences. */
 #define MODEL_RATES(X)                                                                             \
@@ -78,6 +79,17 @@ struct model_hists {
 	struct hist window[ST_HIST_COUNT];
 };
 
+/* What happened at one stack, in one map: since the attach, and in the window. */
+struct model_cost {
+	uint64_t count, ns, samples;
+};
+
+struct model_site {
+	const struct stack *stack;
+	enum st_stack_kind kind;
+	struct model_cost whole, window;
+};
+
 struct model_map {
 	struct record_map info; /* with the key */
 	unsigned order;		/* in which maps became known */
@@ -103,7 +115,9 @@ struct model_map {
 	struct model_window window; /* the current one */
 	struct model_window whole;  /* since the attach or the map's creation */
 	struct model_hists *hists;  /* NULL = all empty */
-	struct model_map *next;	    /* in its hash bucket */
+	struct model_site *sites;   /* by stack and kind */
+	size_t site_count;
+	struct model_map *next; /* in its hash bucket */
 };
 
 struct model_target {
@@ -164,6 +178,10 @@ struct model {
 	struct record_loss losses[MODEL_LOSSES_MAX];
 	size_t loss_count;
 	uint64_t maps_seen;
+	struct stack_frame **frames; /* by index, as all stacks; they stay where they are */
+	size_t frame_count;
+	struct stack **stacks;
+	size_t stack_count;
 	/* The window. */
 	struct record_window window;
 	bool complete; /* a RECORD_WINDOW came and nothing since */
@@ -206,6 +224,13 @@ void model_shed(struct model *model, const struct record_shed *shed);
 uint32_t model_estimated(const struct model *model, const struct model_map *map);
 /* How long misses held the lock, in the window or in all; of a sample scaled up to all misses. */
 uint64_t model_hold_ns(const struct model_map *map, bool whole);
+/* What a stack cost since the attach, or in the window; false: nothing happened there. */
+bool model_site_cost(const struct model_site *site, bool whole, struct stack_cost *ret_cost);
+/*
+ * The dearest stack of these kinds (bits 1 << enum st_stack_kind) in the window; if there is
+ * none, since the attach. False: none at all.
+ */
+bool model_busiest(const struct model_map *map, uint32_t kinds, struct stack_cost *ret_cost);
 
 /* Events kept of the window: at most MODEL_EVENTS_MAX, 0 = the oldest. */
 size_t model_event_count(const struct model *model);

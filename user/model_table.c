@@ -62,8 +62,10 @@ static int maps_grow(struct model *model)
 
 void model_map_free(struct model_map *map)
 {
-	if (map)
+	if (map) {
 		free(map->hists);
+		free(map->sites);
+	}
 	free(map);
 }
 

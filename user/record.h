@@ -8,7 +8,8 @@
  * written down, and a test is an array of them.
  *
  * Order: a TARGET before anything of that target; a MAP before its first SAMPLE
- * or EVENT; at each interval the SAMPLEs of all maps (ended ones for the last
+ * or EVENT; a FRAME before a STACK that has it, and that before a STACK_COUNT of it; at each
+ * interval the SAMPLEs of all maps (ended ones for the last
  * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
  * A PRICE comes before the first WINDOW, SHED and AUDIT at any time.
  */
@@ -18,16 +19,19 @@
 #include "../bpf/smaptrace.h"
 
 enum record_kind {
-	RECORD_TARGET,	   /* a process is being traced */
-	RECORD_TARGET_END, /* it has exited, or was given up */
-	RECORD_MAP,	   /* a map is known */
-	RECORD_SAMPLE,	   /* cumulative figures of one map */
-	RECORD_EVENT,	   /* one rare event, with its time */
-	RECORD_LOSS,	   /* cumulative count of one kind of loss */
-	RECORD_WINDOW,	   /* an interval is complete */
-	RECORD_PRICE,	   /* what a probe hit costs here, and what it may cost in all */
-	RECORD_SHED,	   /* something is not counted from now on, or counted again */
-	RECORD_AUDIT,	   /* cumulative: the kernel's counts were compared with the maps' */
+	RECORD_TARGET,	    /* a process is being traced */
+	RECORD_TARGET_END,  /* it has exited, or was given up */
+	RECORD_MAP,	    /* a map is known */
+	RECORD_SAMPLE,	    /* cumulative figures of one map */
+	RECORD_EVENT,	    /* one rare event, with its time */
+	RECORD_LOSS,	    /* cumulative count of one kind of loss */
+	RECORD_WINDOW,	    /* an interval is complete */
+	RECORD_PRICE,	    /* what a probe hit costs here, and what it may cost in all */
+	RECORD_SHED,	    /* something is not counted from now on, or counted again */
+	RECORD_AUDIT,	    /* cumulative: the kernel's counts were compared with the maps' */
+	RECORD_FRAME,	    /* a place in a program, with its name */
+	RECORD_STACK,	    /* a call stack, of frames */
+	RECORD_STACK_COUNT, /* cumulative: what happened at a stack, in one map */
 };
 
 struct record_target {
@@ -134,6 +138,51 @@ struct record_audit {
 	__u64 missing;	/* as the loss "audit" */
 };
 
+/*
+ * One function at one address. Symbols are resolved while the process lives, so that the
+ * stream needs nothing else to be read. All strings end, and are untrusted bytes.
+ */
+#define RECORD_FUNCTION_LEN 256
+#define RECORD_PATH_LEN 256
+#define RECORD_BUILD_ID_LEN 44 /* hexadecimal, of at most 20 bytes */
+#define RECORD_FRAME_INLINED 1 /* its code is in the function of the next frame outwards */
+
+struct record_frame {
+	__u32 frame;  /* index, dense from 0 */
+	__u32 flags;  /* RECORD_FRAME_... */
+	__u64 offset; /* link-time address in the module; of an anonymous mapping: from its start */
+	__u32 line;   /* 0 = not known */
+	__u32 reserved;
+	char function[RECORD_FUNCTION_LEN]; /* "" = no symbol covers the address */
+	char module[RECORD_PATH_LEN];	    /* the mapped file as the target sees it, or "[...]" */
+	char file[RECORD_PATH_LEN];	    /* source; "" = not known */
+	char build_id[RECORD_BUILD_ID_LEN]; /* "" = none */
+	__u32 reserved2;
+};
+
+/* Frames, those of inlined calls included: room for twice the addresses. */
+#define RECORD_STACK_FRAMES (2 * ST_STACK_DEPTH)
+#define RECORD_STACK_CUT 1 /* further frames on the outside were left out */
+
+struct record_stack {
+	__u32 stack; /* index, dense from 0 */
+	__u32 target;
+	__u32 flags;	   /* RECORD_STACK_... */
+	__u32 frame_count; /* 0: stands for all stacks that could not be had or kept */
+	__u32 frame[RECORD_STACK_FRAMES]; /* indices; the innermost first */
+};
+
+/* So many indices there are at most; a backend that has used them up counts at frame_count 0. */
+#define RECORD_FRAMES_MAX (1U << 17)
+#define RECORD_STACKS_MAX (1U << 16)
+
+struct record_stack_count {
+	struct st_key key;
+	__u32 stack;
+	__u32 kind;		  /* enum st_stack_kind */
+	__u64 count, ns, samples; /* as in struct st_stack_value; since the attach */
+};
+
 struct record {
 	__u32 kind; /* enum record_kind */
 	__u32 size; /* of the used part, this header included */
@@ -148,6 +197,9 @@ struct record {
 		struct record_price price;
 		struct record_shed shed;
 		struct record_audit audit;
+		struct record_frame frame;
+		struct record_stack stack;
+		struct record_stack_count stack_count;
 	};
 };
 

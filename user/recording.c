@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "stack.h"
 
 #define MAGIC "SMAPREC"
 #define BYTE_ORDER_MARK 0x01020304u
@@ -60,6 +61,9 @@ static size_t record_size(__u32 kind)
 		[RECORD_PRICE] = sizeof(struct record_price),
 		[RECORD_SHED] = sizeof(struct record_shed),
 		[RECORD_AUDIT] = sizeof(struct record_audit),
+		[RECORD_FRAME] = sizeof(struct record_frame),
+		[RECORD_STACK] = sizeof(struct record_stack),
+		[RECORD_STACK_COUNT] = sizeof(struct record_stack_count),
 	};
 
 	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
@@ -159,17 +163,39 @@ static void clean_target(struct record_target *target)
 	memcpy(target->comm, comm, sizeof(comm));
 }
 
+static void clean_path(char *path, size_t size)
+{
+	char kept[RECORD_PATH_LEN] = "";
+
+	path[size - 1] = '\0';
+	strcpy(kept, stack_base_name(path));
+	memcpy(path, kept, size);
+}
+
+static void clean_frame(struct record_frame *frame)
+{
+	clean_path(frame->module, sizeof(frame->module));
+	clean_path(frame->file, sizeof(frame->file));
+}
+
 int recording_add(struct recording *recording, const struct record *record)
 {
 	size_t size = record_size(record->kind);
-	struct record_target target;
+	union {
+		struct record_target target;
+		struct record_frame frame;
+	} clean;
 
 	if (size == 0)
 		return -EINVAL;
 	if (record->kind == RECORD_TARGET) {
-		target = record->target;
-		clean_target(&target);
-		put_record(recording, record->kind, &target, size);
+		clean.target = record->target;
+		clean_target(&clean.target);
+		put_record(recording, record->kind, &clean, size);
+	} else if (record->kind == RECORD_FRAME) {
+		clean.frame = record->frame;
+		clean_frame(&clean.frame);
+		put_record(recording, record->kind, &clean, size);
 	} else {
 		put_record(recording, record->kind, &record->target, size);
 	}
@@ -289,6 +315,14 @@ static bool announced(const struct reader *reader, __u32 target)
 	return target < MODEL_TARGETS_MAX && reader->targets[target / 8] >> target % 8 & 1;
 }
 
+static bool valid_frame(const struct record_frame *frame)
+{
+	return ended(frame->function, sizeof(frame->function)) &&
+	       ended(frame->module, sizeof(frame->module)) &&
+	       ended(frame->file, sizeof(frame->file)) &&
+	       ended(frame->build_id, sizeof(frame->build_id));
+}
+
 /* What the CRC cannot say: somebody may have written the file on purpose. */
 static bool valid(struct reader *reader)
 {
@@ -324,6 +358,14 @@ static bool valid(struct reader *reader)
 	case RECORD_PRICE:
 	case RECORD_AUDIT:
 		return true;
+	case RECORD_FRAME:
+		return valid_frame(&record->frame);
+	case RECORD_STACK: /* its frames are the model's to know */
+		return announced(reader, record->stack.target) &&
+		       record->stack.frame_count <= RECORD_STACK_FRAMES;
+	case RECORD_STACK_COUNT:
+		return announced(reader, record->stack_count.key.target) &&
+		       record->stack_count.kind < ST_STACK_COUNT;
 	}
 	return false;
 }

@@ -7,8 +7,8 @@
  * Numbers are as in memory: a file is read on machines of the byte order that wrote it.
  *
  * Safe to send to somebody else: no host name, environment or command line, and of the
- * path of a program only its last part. Names of maps and programs, process ids, and
- * addresses of maps are in it.
+ * path of a program or source file only its last part. Names of maps, programs and
+ * functions, process ids, and addresses of maps are in it.
  */
 #ifndef RECORDING_H
 #define RECORDING_H

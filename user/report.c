@@ -18,6 +18,7 @@ struct owned {
 	struct report report;
 	struct report_target *targets;
 	struct report_map *maps;
+	struct stack_cost *stacks; /* of all maps */
 };
 
 static uint64_t clock_ns(clockid_t clock)
@@ -87,6 +88,30 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 	out->cost_share = model_cost_share(&out->window, model_hold_ns(map, kind == REPORT_END));
 }
 
+static int compare_stacks(const void *left, const void *right)
+{
+	const struct stack_cost *a = left, *b = right;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	return stack_compare(a, b);
+}
+
+/* At `stacks`; returns how many. */
+static size_t fill_stacks(struct report_map *out, enum report_kind kind,
+			  const struct model_map *map, struct stack_cost *stacks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < map->site_count; i++)
+		if (model_site_cost(&map->sites[i], kind == REPORT_END, &stacks[count]))
+			count++;
+	qsort(stacks, count, sizeof(*stacks), compare_stacks);
+	out->stacks = stacks;
+	out->stack_count = count;
+	return count;
+}
+
 static int compare_maps(const void *left, const void *right)
 {
 	const struct report_map *a = left, *b = right;
@@ -98,16 +123,20 @@ static int compare_maps(const void *left, const void *right)
 	return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static size_t fill_maps(struct report_map *maps, enum report_kind kind, const struct model *model)
+static size_t fill_maps(struct owned *owned, enum report_kind kind, const struct model *model)
 {
+	struct report_map *maps = owned->maps;
+	struct stack_cost *stacks = owned->stacks;
 	size_t count = 0;
 
 	for (size_t i = 0; i < model->map_count; i++) {
 		const struct model_map *map = model->maps[i];
 
 		/* One that was announced but never sampled has nothing to say yet. */
-		if (map->sampled && (kind == REPORT_END || map->in_window))
-			fill_map(&maps[count++], kind, model, map);
+		if (!map->sampled || (kind != REPORT_END && !map->in_window))
+			continue;
+		fill_map(&maps[count], kind, model, map);
+		stacks += fill_stacks(&maps[count++], kind, map, stacks);
 	}
 	qsort(maps, count, sizeof(*maps), compare_maps);
 	return count;
@@ -138,6 +167,15 @@ static size_t fill_targets(struct report_target *targets, enum report_kind kind,
 	return count;
 }
 
+static size_t count_sites(const struct model *model)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->map_count; i++)
+		count += model->maps[i]->site_count;
+	return count;
+}
+
 static void fill_time(struct report *report, const struct model *model)
 {
 	bool whole = report->kind == REPORT_END;
@@ -164,7 +202,8 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	/* One more than needed: malloc(0) may be NULL. */
 	owned->targets = calloc(model->target_count + 1, sizeof(*owned->targets));
 	owned->maps = calloc(model->map_count + 1, sizeof(*owned->maps));
-	if (!owned->targets || !owned->maps) {
+	owned->stacks = calloc(count_sites(model) + 1, sizeof(*owned->stacks));
+	if (!owned->targets || !owned->maps || !owned->stacks) {
 		report_free(report);
 		return -ENOMEM;
 	}
@@ -175,7 +214,7 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	report->targets = owned->targets;
 	report->target_count = fill_targets(owned->targets, kind, model);
 	report->maps = owned->maps;
-	report->map_count = fill_maps(owned->maps, kind, model);
+	report->map_count = fill_maps(owned, kind, model);
 	report->losses = model->losses;
 	report->loss_count = model->loss_count;
 	for (size_t i = 0; i < model->loss_count; i++)
@@ -236,6 +275,7 @@ void report_free(struct report *report)
 		return;
 	free(owned->targets);
 	free(owned->maps);
+	free(owned->stacks);
 	free(owned);
 }
 

@@ -58,8 +58,10 @@ struct report_map {
 	struct model_gauges now;
 	/* What happened: in the window, or since the attach in a REPORT_END. */
 	struct model_window window;
-	bool active;		  /* something did */
-	const struct hist *hists; /* of the same time, by enum st_hist; NULL = all empty */
+	bool active;			 /* something did */
+	const struct hist *hists;	 /* of the same time, by enum st_hist; NULL = all empty */
+	const struct stack_cost *stacks; /* of the same time; by kind, then the dearest first */
+	size_t stack_count;
 	uint64_t miss_debt;
 	double promotion_in_s; /* -1 = not coming */
 	double cost_share;
