@@ -19,7 +19,7 @@ KINDS=${KINDS:-hit absent miss filtered store hit16 absent16 miss16 filtered16 s
 build() { # name, flags
 	# Words are meant to split.
 	# shellcheck disable=SC2086
-	"$CC" -std=gnu11 -pthread -D_GNU_SOURCE -O2 -g -fPIE -pie -fvisibility=hidden \
+	"$CC" -std=gnu11 -pthread -D_GNU_SOURCE -O2 -g -fno-omit-frame-pointer -fPIE -pie -fvisibility=hidden \
 		-fstack-protector-strong -D_FORTIFY_SOURCE=2 ${2:-} -Ilib \
 		lib/*.c tests/bench/insns.c -o "$scratch/$1" || die "cannot build $1"
 }
