@@ -13,6 +13,8 @@ data_of() { perl -0777 -ne 'print $1 if m{id="data">\n(.*?)</script>}s' "$1"; }
 	grep -q '<h1 class="trap">Trap found</h1>' "$tmp/page.html"
 	grep -q '<span class="severity">warning</span> read-diffusion in <code>sessions.0</code>' "$tmp/page.html"
 	grep -q '<b>duration of a rebuild</b>' "$tmp/page.html"
+	grep -q '<b>promotions by size</b>' "$tmp/page.html"
+	grep -q 'aria-label="promotions per second over time"' "$tmp/page.html"
 	data_of "$tmp/page.html" | jq -es 'map(.type) | sort == ["end", "finding", "header"]'
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "history.h"
 #include "output.h"
 
 #define SECOND 1000000000ULL
@@ -214,6 +215,8 @@ static size_t make_findings(struct finding findings[3], const struct scenario *s
 	return scenario->finding ? 3 : 0;
 }
 
+static struct history *history_of_render; /* what an output that wants it is given */
+
 static int put(const struct output *output, struct sink *sink, const struct model *model,
 	       enum report_kind kind, const struct scenario *scenario)
 {
@@ -222,7 +225,10 @@ static int put(const struct output *output, struct sink *sink, const struct mode
 	int err;
 
 	assert_int_equal(report_create(&report, kind, model, &meta), 0);
+	if (history_of_render)
+		assert_int_equal(history_add(history_of_render, report), 0);
 	copy = *report;
+	copy.history = output->history ? history_of_render : NULL;
 	copy.findings = findings;
 	copy.finding_count = make_findings(findings, scenario);
 	err = output_report(output, sink, &copy);
@@ -233,10 +239,12 @@ static int put(const struct output *output, struct sink *sink, const struct mode
 static int render_to(const struct output *output, struct sink *sink,
 		     const struct scenario *scenario)
 {
+	const struct history_options opts = {.decimate = true, .sizes = true};
 	struct model *model = NULL;
 	int err;
 
 	assert_int_equal(model_create(&model), 0);
+	assert_int_equal(history_create(&history_of_render, &opts), 0);
 	for (unsigned i = 0; i < scenario->targets; i++)
 		add_target(model, scenario, i);
 	err = output_begin(output, sink, &meta);
@@ -256,6 +264,8 @@ static int render_to(const struct output *output, struct sink *sink,
 		err = put(output, sink, model, REPORT_END, scenario);
 	if (!err)
 		err = output_end(output, sink);
+	history_free(history_of_render);
+	history_of_render = NULL;
 	model_free(model);
 	return err;
 }

@@ -30,6 +30,18 @@ void html_quantity(char dst[HTML_QUANTITY_MAX], double value, const char *unit)
 		snprintf(dst, HTML_QUANTITY_MAX, "%.0f %s", value, times[i]);
 }
 
+void html_count(struct sink *sink, uint64_t count)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, count);
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			sink_puts(sink, ",");
+		sink_write(sink, &digits[i], 1);
+	}
+}
+
 static double percent(double share)
 {
 	return !(share > 0) ? 0 : share > 1 ? 100 : 100 * share;
@@ -84,8 +96,9 @@ static void put_figures(struct sink *sink, const struct hist *hist, const char *
 	html_quantity(average, (double)hist->sum / (double)count, unit);
 	html_quantity(p50, (double)hist_percentile(hist, 50), unit);
 	html_quantity(p99, (double)hist_percentile(hist, 99), unit);
-	sink_printf(sink, "%" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s", count,
-		    count == 1 ? "" : "s", average, p50, p99);
+	html_count(sink, count);
+	sink_printf(sink, " value%s, average %s, P50 ~%s, P99 ~%s", count == 1 ? "" : "s", average,
+		    p50, p99);
 }
 
 static void put_slot(struct sink *sink, const struct hist *hist, unsigned slot, uint64_t most,
@@ -94,8 +107,9 @@ static void put_slot(struct sink *sink, const struct hist *hist, unsigned slot, 
 	char low[HTML_QUANTITY_MAX];
 
 	html_quantity(low, (double)hist_low(slot), unit);
-	sink_printf(sink, "<tr><th scope=\"row\">%s</th><td>%" PRIu64 "</td><td>", low,
-		    hist->slots[slot]);
+	sink_printf(sink, "<tr><th scope=\"row\">%s</th><td>", low);
+	html_count(sink, hist->slots[slot]);
+	sink_puts(sink, "</td><td>");
 	html_bar(sink, (double)hist->slots[slot] / (double)most, NULL);
 	sink_puts(sink, "</td></tr>\n");
 }

@@ -16,6 +16,9 @@
 /* "1.05 ms", "123456 entries", "12.3": ns become the unit that reads best. */
 void html_quantity(char dst[HTML_QUANTITY_MAX], double value, const char *unit);
 
+/* "54,739,113". */
+void html_count(struct sink *sink, uint64_t count);
+
 /* A bar of `share` (0..1) of the width; label is what it says, safe text; NULL = decoration. */
 void html_bar(struct sink *sink, double share, const char *label);
 /* A number beside what it was compared with. Nothing where there is nothing to compare. */

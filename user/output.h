@@ -4,7 +4,7 @@
  * one word in OUTPUTS; nothing else names them.
  *
  * An output sees only a `const struct report` and writes to a sink. It keeps no
- * state between calls. Every name in a report that came out of a target is
+ * state between calls: one that draws the whole trace asks for its history. Every name in a report that came out of a target is
  * untrusted: names.h makes it safe for the format.
  */
 #ifndef OUTPUT_H
@@ -22,6 +22,7 @@ struct output {
 	const char *help;
 	const char *suffix; /* of files */
 	bool lock_waits;    /* wants an event for each wait for a lock, as far as they go */
+	bool history;	    /* wants report->history */
 	int (*begin)(struct sink *sink, const struct report_meta *meta); /* may be NULL */
 	int (*report)(struct sink *sink, const struct report *report);	 /* windows, then the end */
 	int (*end)(struct sink *sink);					 /* may be NULL */

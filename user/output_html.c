@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * output_html.c - the report as one page that opens from disk: verdicts first, then how the
- * trace went, the maps, their histograms, where it was measured.
+ * trace went, the maps, their charts and histograms, where it was measured.
  *
  * Model: everything that is to be read is in the page as it is written here, charts
  * included; the script only sorts, finds and zooms, and where scripts are forbidden (the
@@ -22,12 +22,14 @@
 #include "gate.h"
 #include "html_chart.h"
 #include "html_page.h"
+#include "html_timeline.h"
 #include "markup.h"
 #include "output_json.h"
 
-#define PAGE_MAPS 1000	/* rows of the table, and maps in the data: about 4 MB */
-#define PAGE_DETAILS 20 /* maps with histograms and charts of their own */
-#define PAGE_OPEN 3	/* of those, shown without being asked */
+#define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
+#define PAGE_DETAILS 20	  /* maps with histograms and charts of their own */
+#define PAGE_OPEN 3	  /* of those, shown without being asked */
+#define PAGE_PROMOTIONS 8 /* maps whose promotions are in the timeline */
 
 static const char *const counter_names[ST_COUNTER_COUNT] = {
 #define COUNTER_NAME(name) #name,
@@ -92,8 +94,8 @@ static void put_summary(struct sink *sink, const struct report *report)
 		    plural(report->map_count), report_seconds(report));
 	sink_puts(sink, report->lost ? ".</p>\n" : ", nothing lost.</p>\n");
 	sink_puts(sink, "<nav aria-label=\"Sections\"><a href=\"#findings\">Findings</a> "
-			"<a href=\"#maps\">Maps</a> "
-			"<a href=\"#details\">Histograms</a> "
+			"<a href=\"#timeline\">Timeline</a> <a href=\"#maps\">Maps</a> "
+			"<a href=\"#details\">Details</a> "
 			"<a href=\"#environment\">Environment</a></nav>\n</header>\n<main>\n");
 }
 
@@ -178,7 +180,30 @@ static void put_findings(struct sink *sink, const struct report *report)
 	sink_puts(sink, "</section>\n");
 }
 
+/* --- timeline ---------------------------------------------------------------- */
+
+static void put_timeline(struct sink *sink, const struct page *page)
+{
+	size_t count = page->count < PAGE_PROMOTIONS ? page->count : PAGE_PROMOTIONS;
+
+	sink_puts(sink, "<section id=\"timeline\"");
+	html_axis_data(sink, page->report);
+	sink_puts(sink, ">\n<h2>Timeline</h2>\n");
+	html_findings_timeline(sink, page->report);
+	html_promotions_timeline(sink, page->report, page->maps, count);
+	if (page->count == 0 && page->report->finding_count == 0)
+		sink_puts(sink, "<p>Nothing happened.</p>\n");
+	sink_puts(sink, "</section>\n");
+}
+
 /* --- maps ------------------------------------------------------------------- */
+
+static void put_count(struct sink *sink, uint64_t count)
+{
+	sink_puts(sink, "<td>");
+	html_count(sink, count);
+	sink_puts(sink, "</td>");
+}
 
 static void put_row(struct sink *sink, const struct report_map *map)
 {
@@ -188,11 +213,11 @@ static void put_row(struct sink *sink, const struct report_map *map)
 	markup_put_name(sink, map->comm);
 	sink_printf(sink, "</td><td>%d</td>", map->pid);
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		sink_printf(sink, "<td>%" PRIu64 "</td>", map->traced[i]);
-	sink_printf(sink,
-		    "<td>%" PRIu64 "</td><td>%" PRIu64 "</td><td>%" PRIu64
-		    "</td><td>%.2f %%</td></tr>\n",
-		    map->now.read_len, map->now.dirty_len, map->now.backlog, 100 * map->cost_share);
+		put_count(sink, map->traced[i]);
+	put_count(sink, map->now.read_len);
+	put_count(sink, map->now.dirty_len);
+	put_count(sink, map->now.backlog);
+	sink_printf(sink, "<td>%.2f %%</td></tr>\n", 100 * map->cost_share);
 }
 
 static void put_table(struct sink *sink, const struct page *page)
@@ -239,14 +264,15 @@ static void put_figures(struct sink *sink, const struct report_map *map)
 		sink_printf(sink, "<th scope=\"col\">%s</th>", counter_names[i]);
 	sink_puts(sink, "</tr></thead><tbody>\n<tr><th scope=\"row\">since attach</th>");
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		sink_printf(sink, "<td>%" PRIu64 "</td>", map->traced[i]);
+		put_count(sink, map->traced[i]);
 	sink_puts(sink, "</tr>\n<tr><th scope=\"row\">lifetime</th>");
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		sink_printf(sink, "<td>%" PRIu64 "</td>", map->total[i]);
+		put_count(sink, map->total[i]);
 	sink_puts(sink, "</tr>\n</tbody></table></div>\n");
 }
 
-static void put_detail(struct sink *sink, const struct report_map *map, bool open)
+static void put_detail(struct sink *sink, const struct report *report, const struct report_map *map,
+		       bool open)
 {
 	sink_printf(sink, "<details%s><summary><code>", open ? " open=\"open\"" : "");
 	markup_put_name(sink, map->name);
@@ -254,6 +280,7 @@ static void put_detail(struct sink *sink, const struct report_map *map, bool ope
 	markup_put_name(sink, map->comm);
 	sink_printf(sink, " (pid %d)</summary>\n", map->pid);
 	put_figures(sink, map);
+	html_map_charts(sink, report, map);
 	sink_puts(sink, "<div class=\"hists\">\n");
 	for (unsigned i = 0; map->hists && i < ST_HIST_COUNT; i++)
 		html_hist(sink, &map->hists[i], i);
@@ -264,11 +291,11 @@ static void put_details(struct sink *sink, const struct page *page)
 {
 	size_t count = page->count < PAGE_DETAILS ? page->count : PAGE_DETAILS;
 
-	sink_puts(sink, "<section id=\"details\">\n<h2>Histograms</h2>\n");
+	sink_puts(sink, "<section id=\"details\">\n<h2>Details</h2>\n");
 	if (count < page->report->map_count)
 		sink_printf(sink, "<p>Of the %zu busiest maps.</p>\n", count);
 	for (size_t i = 0; i < count; i++)
-		put_detail(sink, page->maps[i], i < PAGE_OPEN);
+		put_detail(sink, page->report, page->maps[i], i < PAGE_OPEN);
 	sink_puts(sink, "</section>\n");
 }
 
@@ -434,6 +461,7 @@ static int html_report(struct sink *sink, const struct report *report)
 	html_begin(sink, "smaptrace report");
 	put_summary(sink, report);
 	put_findings(sink, report);
+	put_timeline(sink, &page);
 	put_table(sink, &page);
 	put_details(sink, &page);
 	put_environment(sink, report);
@@ -447,5 +475,6 @@ const struct output output_html = {
 	.name = "html",
 	.help = "one page at the end, with charts; needs nothing else",
 	.suffix = "html",
+	.history = true,
 	.report = html_report,
 };

@@ -95,6 +95,8 @@ struct report_event {
 	const __u64 *args; /* as in SMAP_PROBES, after `map` */
 };
 
+struct history; /* history.h */
+
 enum report_kind {
 	REPORT_WINDOW,
 	REPORT_END,
@@ -122,6 +124,8 @@ struct report {
 	 */
 	const struct finding *known;
 	size_t known_count;
+	/* Of the windows so far, this one included; NULL = no output asked for it. */
+	const struct history *history;
 	const struct record_loss *losses; /* every known name, also with count 0 */
 	size_t loss_count;
 	uint64_t lost; /* sum of all losses */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include "history.h"
 #include "log.h"
 #include "model.h"
 #include "replay.h"
@@ -27,6 +28,7 @@ struct trace {
 	struct trace_plan *plan;
 	struct model *model;
 	struct traps *traps;
+	struct history *history; /* NULL: no destination wants it */
 	struct report_meta meta;
 	struct session *session;
 	bool stop; /* a destination or the tap failed: no more is wanted */
@@ -143,6 +145,9 @@ static int put_report(struct trace *trace, enum report_kind kind)
 	if (err)
 		return log_err(err, "cannot report");
 	report_set_findings(report, findings, count, traps_first_new(trace->traps));
+	report->history = trace->history;
+	if (trace->history && history_add(trace->history, report))
+		log_warn("no memory for the history of all maps: charts are incomplete");
 	/* A view goes first: it gives the terminal back before the summary is printed. */
 	if (trace->plan->on_report)
 		err = trace->plan->on_report(trace->plan->ctx, report);
@@ -287,11 +292,24 @@ static int run_replay(struct trace *trace)
 	return err ? EXIT_CANNOT_TRACE : EXIT_CLEAN;
 }
 
+/* The whole trace, in as much memory as one of an hour. */
+static int keep_history(struct trace *trace)
+{
+	const struct history_options opts = {.decimate = true, .sizes = true};
+
+	for (size_t i = 0; i < trace->plan->dest_count; i++)
+		if (trace->plan->dest[i].output->history)
+			return history_create(&trace->history, &opts);
+	return 0;
+}
+
 static int run(struct trace *trace)
 {
 	struct trace_plan *plan = trace->plan;
 	int err = model_create(&trace->model);
 
+	if (!err)
+		err = keep_history(trace);
 	if (!err)
 		err = traps_create(&trace->traps, plan->policy, plan->interval_ms,
 				   plan->opts->traps);
@@ -338,6 +356,7 @@ int trace_run(struct trace_plan *plan)
 	if (open_destinations(plan))
 		return EXIT_CANNOT_TRACE;
 	status = close_destinations(plan, run(&trace));
+	history_free(trace.history);
 	traps_free(trace.traps);
 	model_free(trace.model);
 	return status;

@@ -3,7 +3,7 @@
 	"use strict";
 
 	function number(cell) {
-		const value = parseFloat(cell.textContent);
+		const value = parseFloat(cell.textContent.replaceAll(",", ""));
 		return Number.isNaN(value) ? null : value;
 	}
 
@@ -55,6 +55,39 @@
 		table.closest(".scroll").before(tools);
 	}
 
+	/* The value of a chart under the pointer, or where the arrow keys went. */
+	function makeReadable(plot, starts, length) {
+		const values = plot.dataset.values.split(" ");
+		const place = plot.closest("figure, tr").querySelector("figcaption, th");
+		const readout = document.createElement("output");
+		let at = -1;
+
+		function show(index) {
+			at = Math.min(Math.max(index, 0), values.length - 1);
+			const value = values[at] === "-" ? "not known" : values[at] + " " + plot.dataset.unit;
+			readout.textContent = " \u2013 at " + starts[at] + " s: " + value;
+		}
+		function hide() {
+			readout.textContent = "";
+		}
+		place.append(readout);
+		plot.tabIndex = 0;
+		plot.addEventListener("pointermove", (event) => {
+			const box = plot.getBoundingClientRect();
+			const seconds = (event.clientX - box.left) / box.width * length;
+			show(starts.findLastIndex((start) => start <= seconds));
+		});
+		plot.addEventListener("pointerleave", hide);
+		plot.addEventListener("blur", hide);
+		plot.addEventListener("keydown", (event) => {
+			const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+			if (step) {
+				show(at + step);
+				event.preventDefault();
+			}
+		});
+	}
+
 	/* On paper nothing can be opened. */
 	function openForPrint() {
 		for (const details of document.querySelectorAll("details"))
@@ -65,6 +98,12 @@
 		makeSortable(table);
 		if (table.tBodies[0].rows.length > 5)
 			makeSearchable(table);
+	}
+	const axis = document.querySelector("[data-starts]");
+	if (axis) {
+		const starts = axis.dataset.starts.split(" ").map(Number);
+		for (const plot of document.querySelectorAll("[data-values]"))
+			makeReadable(plot, starts, Number(axis.dataset.seconds));
 	}
 	window.addEventListener("beforeprint", openForPrint);
 })();
