@@ -77,6 +77,37 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 	run -0 check --fail-on error --replay "$tmp/rec"
 }
 
+@test "check: a replay has the status of the command that was recorded" {
+	run -3 check --record "$tmp/rec" -- sh -c "$(calm); exit 3"
+	run -3 check --replay "$tmp/rec"
+	run -137 check --record "$tmp/rec" -- sh -c "$(calm); kill -9 \$\$"
+	run -137 check --replay "$tmp/rec"
+}
+
+@test "check: --record keeps what was judged, and a replay finds the very same" {
+	run -100 check --record "$tmp/rec" --report "$tmp/live" -- $(cascade)
+	run -100 check --replay "$tmp/rec" --report "$tmp/again"
+	grep '"type":"finding"' "$tmp/live" >"$tmp/findings"
+	[ -s "$tmp/findings" ]
+	grep '"type":"finding"' "$tmp/again" | diff "$tmp/findings" -
+	run -0 "$SMAPTRACE" diff "$tmp/rec" "$tmp/rec"
+	run -125 check --record /nonexistent/rec -- touch "$tmp/ran"
+	[ ! -e "$tmp/ran" ]
+}
+
+@test "check: stdout has the findings and a summary, -o the tables" {
+	run -100 timeout 60 "$SMAPTRACE" check -- $(cascade)
+	[[ $output == *"warning: read-diffusion in hot.0"*"Summary: "*"1 finding."* ]]
+	[[ $output != *"histograms of"* ]]
+	run -100 timeout 60 "$SMAPTRACE" check -o "$tmp/long" -- $(cascade)
+	grep -q 'histograms of' "$tmp/long"
+}
+
+@test "check: a command whose children bring the maps is said to be followed" {
+	run -0 check -- sh -c "$(calm); true"
+	grep -q '^Attached to the command, which has no libsmap yet' "$tmp/err"
+}
+
 @test "check: GitHub's job summary is appended" {
 	echo "# before" >"$tmp/summary"
 	GITHUB_STEP_SUMMARY=$tmp/summary run -100 check --github -- $(cascade)

@@ -99,6 +99,10 @@ fails() { # status, text of the error, options...
 	fails 125 "no process 4194304" list -p 4194304
 }
 
+@test "list: other formats are refused" {
+	fails 2 "list has no format 'junit'" list -f junit
+}
+
 @test "list: JSON" {
 	start "$tmp/own" 'hold .* end' "$MAPLOAD" --hold-end --ops 5000 --maps 2 --name $'a"\xff'
 	"$SMAPTRACE" list -p "$pid" -f json -o "$tmp/list"

@@ -33,6 +33,26 @@ static void test_clean(void **state)
 	assert_int_equal(gate_exit_status(&gate, 0), EXIT_CLEAN);
 }
 
+/* What was not kept may have been worse than what was. */
+static void test_findings_that_were_not_kept(void **state)
+{
+	struct report report = a_report();
+	struct gate gate;
+
+	(void)state;
+	report.findings_cut = 3;
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
+	assert_non_null(strstr(gate.reason, "3 findings"));
+	report.findings = &finding;
+	report.finding_count = 1;
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_TRAP);
+	assert_non_null(strstr(gate.reason, "3 more"));
+	gate = gate_judge(&report, FINDING_ERROR, 0);
+	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
+}
+
 static void test_a_trap_beats_losses(void **state)
 {
 	struct report report = a_report();
@@ -92,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_findings_that_were_not_kept),
 		cmocka_unit_test(test_a_trap_beats_losses),
 		cmocka_unit_test(test_a_notice_fails_only_when_asked_for),
 		cmocka_unit_test(test_inconclusive),

@@ -13,7 +13,7 @@
 #include <zlib.h>
 #include "recording.h"
 
-#define RECORDS 6
+#define RECORDS 7
 #define FILE_MAX 65536
 
 static char path[] = "/tmp/test_recording.XXXXXX";
@@ -75,6 +75,8 @@ static void make_records(void)
 	records[4].window.end_ns = 20;
 	records[5].kind = RECORD_TARGET_END;
 	records[5].target_end.exit_known = 1;
+	records[6].kind = RECORD_COMMAND;
+	records[6].command.status = 3 << 8;
 }
 
 static void write_all(void)

@@ -13,6 +13,7 @@
 #include "gate.h"
 #include "log.h"
 #include "output_github.h"
+#include "recorder.h"
 #include "trace.h"
 
 struct check {
@@ -20,6 +21,7 @@ struct check {
 	enum finding_severity fail_on;
 	uint64_t min_events;
 	struct gate gate;
+	struct recorder recorder;
 };
 
 static const char *verdict_name(enum gate_verdict verdict)
@@ -53,6 +55,20 @@ static void append_summary(const struct report *report)
 	err = err ? err : sink_flush(&sink);
 	if (fclose(file) != 0 || err)
 		log_warn("GITHUB_STEP_SUMMARY %s is incomplete", path);
+}
+
+static int on_begin(void *ctx, const struct report_meta *meta)
+{
+	struct check *check = ctx;
+
+	return recorder_begin(&check->recorder, meta);
+}
+
+static int on_record(void *ctx, const struct record *record)
+{
+	struct check *check = ctx;
+
+	return recorder_add(&check->recorder, record);
 }
 
 static void on_end(void *ctx, const struct report *report)
@@ -94,6 +110,8 @@ static int run(struct check *check)
 {
 	int status = trace_run(&check->plan);
 
+	if (recorder_close(&check->recorder))
+		status = EXIT_CANNOT_TRACE;
 	if (status != EXIT_CLEAN)
 		return status;
 	log_info("smaptrace: %s: %s", verdict_name(check->gate.verdict), check->gate.reason);
@@ -107,8 +125,11 @@ int command_check(const struct options *opts)
 		.plan = {.opts = opts,
 			 .replay = opts->replay,
 			 .interval_ms = (unsigned)(opts->interval * 1000 + 0.5),
+			 .on_begin = on_begin,
+			 .on_record = on_record,
 			 .on_end = on_end},
 		.min_events = opts->min_events,
+		.recorder = {.path = opts->record},
 	};
 	struct policy *policy;
 	int status;

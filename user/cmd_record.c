@@ -4,43 +4,24 @@
  * the records to a file. What they mean is for whoever reads it.
  */
 #include "log.h"
-#include "recording.h"
+#include "recorder.h"
 #include "trace.h"
-
-struct recorder {
-	const char *path;
-	struct recording *recording;
-};
 
 static int on_begin(void *ctx, const struct report_meta *meta)
 {
-	struct recorder *recorder = ctx;
-	int err = recording_create(&recorder->recording, recorder->path, meta);
-
-	if (err && !recorder->recording) {
-		log_err(err, "cannot write %s", recorder->path);
-		log_hint("give -o a file that you may write; nothing has been attached");
-	}
-	return err;
+	return recorder_begin(ctx, meta);
 }
 
 static int on_record(void *ctx, const struct record *record)
 {
-	struct recorder *recorder = ctx;
-
-	return recording_add(recorder->recording, record);
+	return recorder_add(ctx, record);
 }
 
 static int run(struct recorder *recorder, struct trace_plan *plan)
 {
 	int status = trace_run(plan);
-	int err = recording_close(recorder->recording);
 
-	if (!err)
-		return status;
-	log_err(err, "cannot write %s", recorder->path);
-	log_hint("what was written so far is incomplete; nothing else was harmed");
-	return EXIT_CANNOT_TRACE;
+	return recorder_close(recorder) ? EXIT_CANNOT_TRACE : status;
 }
 
 int command_record(const struct options *opts)

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include "options.h"
 
@@ -34,6 +35,10 @@ static struct gate trap_found(const struct report *report, enum finding_severity
 	snprintf(gate.reason, sizeof(gate.reason),
 		 "%zu finding%s of severity %s or worse, first: %s", bad, bad == 1 ? "" : "s",
 		 report_severity(fail_on), report->findings[first].trap);
+	if (report->findings_cut)
+		snprintf(gate.reason + strlen(gate.reason),
+			 sizeof(gate.reason) - strlen(gate.reason),
+			 "; %" PRIu64 " more of any severity were not kept", report->findings_cut);
 	return gate;
 }
 
@@ -48,6 +53,10 @@ struct gate gate_judge(const struct report *report, enum finding_severity fail_o
 	gate.verdict = GATE_INCONCLUSIVE;
 	if (report->map_count == 0)
 		snprintf(gate.reason, sizeof(gate.reason), "no map of libsmap was seen");
+	else if (report->findings_cut > 0)
+		snprintf(gate.reason, sizeof(gate.reason),
+			 "%" PRIu64 " findings beyond the first %zu were not kept",
+			 report->findings_cut, report->finding_count);
 	else if (report->lost > 0)
 		snprintf(gate.reason, sizeof(gate.reason), "%" PRIu64 " events were lost",
 			 report->lost);

@@ -286,9 +286,14 @@ static int list_all(struct list *list)
 
 int command_list(const struct options *opts)
 {
-	struct list list = {.json = opts->format && strcmp(opts->format, "json") == 0};
+	struct list list = {.json = strcmp(opts->format, "json") == 0};
 	int err, write_err;
 
+	if (!list.json && strcmp(opts->format, "text") != 0) {
+		log_err(0, "list has no format '%s': it has text and json", opts->format);
+		log_hint("'smaptrace list -f json' for jq and others");
+		return EXIT_USAGE;
+	}
 	err = sink_open(&list.sink, opts->output);
 	if (err) {
 		log_err(err, "cannot write %s", opts->output);

@@ -374,6 +374,11 @@ void model_free(struct model *model)
 
 int model_add(struct model *model, const struct record *record)
 {
+	if (record->kind == RECORD_COMMAND) { /* begins no window: the last one stands */
+		model->command_ended = true;
+		model->command_status = record->command.status;
+		return 0;
+	}
 	if (model->complete)
 		begin_window(model);
 	switch ((enum record_kind)record->kind) {
@@ -408,6 +413,8 @@ int model_add(struct model *model, const struct record *record)
 	case RECORD_STACK_COUNT:
 		return model_add_stack_count(model, model_map_find(model, &record->stack_count.key),
 					     &record->stack_count);
+	case RECORD_COMMAND:
+		break; /* above */
 	}
 	return -EINVAL;
 }

@@ -189,6 +189,9 @@ struct model {
 	struct st_event *events; /* ring of MODEL_EVENTS_MAX */
 	uint64_t events_seen;	 /* in this window */
 	struct model_overhead overhead;
+	/* The command that was traced, if there was one and it has ended. */
+	bool command_ended;
+	int command_status; /* of wait(2) */
 };
 
 int model_create(struct model **ret_model);

@@ -186,7 +186,7 @@ static int check(struct options *opts, const char *given)
 
 int options_parse(struct options *ret_opts, int argc, char **argv, int *ret_status)
 {
-	struct options opts = {.interval = 1, .format = (char *)outputs[0]->name};
+	struct options opts = {.interval = 1};
 	char given[OPTIONS_LETTER_MAX + 1] = "";
 
 	*ret_status = EXIT_USAGE;
@@ -202,6 +202,11 @@ int options_parse(struct options *ret_opts, int argc, char **argv, int *ret_stat
 		options_free(&opts);
 		return -1;
 	}
+	/* A log wants less than a terminal. */
+	if (!opts.format)
+		opts.format = (char *)(opts.command->run == command_check && !opts.output
+					       ? "brief"
+					       : outputs[0]->name);
 	*ret_opts = opts;
 	return 0;
 }

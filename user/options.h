@@ -47,6 +47,7 @@ struct options {
 	unsigned min_events;
 	char *junit, *sarif, *gitlab, *html, *report; /* files; NULL = not wanted */
 	bool github;
+	char *record; /* a recording to write besides; NULL = not wanted */
 	char *replay; /* a recording instead of a command */
 };
 
@@ -59,7 +60,7 @@ struct options {
 	X(trace, "pidfoekmvc",                                                                     \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekmvcyatnjsglxrw", "[OPTION...] -- CMD",                                     \
+	X(check, "idfoekmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                    \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \

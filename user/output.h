@@ -14,7 +14,8 @@
 #include "sink.h"
 
 #define OUTPUTS(X)                                                                                 \
-	X(text) X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace)
+	X(text)                                                                                    \
+	X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace) X(brief)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {

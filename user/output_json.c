@@ -285,6 +285,7 @@ static int put_end(struct sink *sink, const struct report *report)
 	set_span(head, report);
 	set_u64(head, "windows", report->window_count);
 	set_u64(head, "findings", report->finding_count);
+	set_u64(head, "findings_cut", report->findings_cut);
 	json_object_set_new(head, "targets", targets_json(report));
 	return put_with_maps(sink, head, report);
 }

@@ -287,6 +287,9 @@ static int put_end(struct sink *sink, const struct report *report)
 		put_rest(sink, maps + blocks, count - blocks);
 	put_all_hists(sink, maps, count, END_HIST_MAPS);
 	text_put_findings(sink, report);
+	if (report->findings_cut)
+		sink_printf(sink, "\n%" PRIu64 " further finding%s not kept.\n",
+			    report->findings_cut, report->findings_cut == 1 ? " was" : "s were");
 	put_losses(sink, report);
 	free(maps);
 	return 0;

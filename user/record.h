@@ -11,6 +11,7 @@
  * or EVENT; a FRAME before a STACK that has it, and that before a STACK_COUNT of it; at each
  * interval the SAMPLEs of all maps (ended ones for the last
  * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
+ * COMMAND comes after that, if a command was traced and has ended.
  * A PRICE comes before the first WINDOW, SHED and AUDIT at any time.
  */
 #ifndef RECORD_H
@@ -32,6 +33,7 @@ enum record_kind {
 	RECORD_FRAME,	    /* a place in a program, with its name */
 	RECORD_STACK,	    /* a call stack, of frames */
 	RECORD_STACK_COUNT, /* cumulative: what happened at a stack, in one map */
+	RECORD_COMMAND,	    /* the command that was traced has ended */
 };
 
 struct record_target {
@@ -183,6 +185,11 @@ struct record_stack_count {
 	__u64 count, ns, samples; /* as in struct st_stack_value; since the attach */
 };
 
+struct record_command {
+	__s32 status; /* of wait(2) */
+	__u32 reserved;
+};
+
 struct record {
 	__u32 kind; /* enum record_kind */
 	__u32 size; /* of the used part, this header included */
@@ -200,6 +207,7 @@ struct record {
 		struct record_frame frame;
 		struct record_stack stack;
 		struct record_stack_count stack_count;
+		struct record_command command;
 	};
 };
 

@@ -64,6 +64,7 @@ static size_t record_size(__u32 kind)
 		[RECORD_FRAME] = sizeof(struct record_frame),
 		[RECORD_STACK] = sizeof(struct record_stack),
 		[RECORD_STACK_COUNT] = sizeof(struct record_stack_count),
+		[RECORD_COMMAND] = sizeof(struct record_command),
 	};
 
 	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
@@ -357,6 +358,7 @@ static bool valid(struct reader *reader)
 		return ended(record->shed.step, sizeof(record->shed.step));
 	case RECORD_PRICE:
 	case RECORD_AUDIT:
+	case RECORD_COMMAND:
 		return true;
 	case RECORD_FRAME:
 		return valid_frame(&record->frame);

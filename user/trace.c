@@ -148,6 +148,7 @@ static int put_report(struct trace *trace, enum report_kind kind)
 	report->history = trace->history;
 	if (trace->history && history_add(trace->history, report))
 		log_warn("no memory for the history of all maps: charts are incomplete");
+	report->findings_cut = traps_cut(trace->traps);
 	/* A view goes first: it gives the terminal back before the summary is printed. */
 	if (trace->plan->on_report)
 		err = trace->plan->on_report(trace->plan->ctx, report);
@@ -190,18 +191,28 @@ static int on_record(void *ctx, const struct record *record)
 
 /* --- the session ------------------------------------------------------------ */
 
-/* Attached: windows until the end. 0 or -errno of the session. */
-static int follow(struct trace *trace)
+static void say_attached(const struct trace *trace)
 {
 	const struct options *opts = trace->plan->opts;
 	size_t targets = opts->cmd ? 1 : opts->pid_count;
 	unsigned probes = session_probe_count(trace->session);
+
+	if (!probes && opts->cmd) /* a shell, say: what it starts may have maps */
+		log_info("Attached to the command, which has no libsmap yet: any process of it "
+			 "that brings a map is traced. Ctrl-C ends.");
+	else
+		log_info("Attached %u probe%s to %zu process%s. Ctrl-C ends.", probes,
+			 probes == 1 ? "" : "s", targets, targets == 1 ? "" : "es");
+}
+
+/* Attached: windows until the end. 0 or -errno of the session. */
+static int follow(struct trace *trace)
+{
 	int err = session_drop(trace->session);
 
 	if (err)
 		return err;
-	log_info("Attached %u probe%s to %zu process%s. Ctrl-C ends.", probes,
-		 probes == 1 ? "" : "s", targets, targets == 1 ? "" : "es");
+	say_attached(trace);
 	begin_destinations(trace);
 	if (trace->plan->on_attached)
 		err = trace->plan->on_attached(trace->plan->ctx, &trace->meta);
@@ -210,12 +221,25 @@ static int follow(struct trace *trace)
 	return err < 0 ? err : 0;
 }
 
+/* How the command ended is part of what was recorded. */
+static int note_command(struct trace *trace)
+{
+	struct record record = {.kind = RECORD_COMMAND,
+				.size = offsetof(struct record, target) + sizeof(record.command)};
+	int status;
+
+	if (!session_command_status(trace->session, &status))
+		return 0;
+	record.command.status = status;
+	return on_record(trace, &record);
+}
+
 static int finish(struct trace *trace)
 {
 	int err = session_detach(trace->session);
 
-	trace->plan->command_ended =
-		session_command_status(trace->session, &trace->plan->wait_status);
+	if (!err)
+		err = note_command(trace);
 	if (put_report(trace, REPORT_END) && !err)
 		err = -EIO;
 	end_destinations(trace);
@@ -357,6 +381,10 @@ int trace_run(struct trace_plan *plan)
 		return EXIT_CANNOT_TRACE;
 	status = close_destinations(plan, run(&trace));
 	history_free(trace.history);
+	if (trace.model && trace.model->command_ended) {
+		plan->command_ended = true;
+		plan->wait_status = trace.model->command_status;
+	}
 	traps_free(trace.traps);
 	model_free(trace.model);
 	return status;

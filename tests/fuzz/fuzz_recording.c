@@ -26,7 +26,7 @@ static void forge(const char *path, const uint8_t *data, size_t size)
 	if (recording_create(&recording, path, &meta))
 		abort();
 	while (size >= 2) {
-		struct record record = {.kind = data[0] % (RECORD_WINDOW + 1)};
+		struct record record = {.kind = data[0] % (RECORD_COMMAND + 1)};
 		size_t len = data[1] < size - 2 ? data[1] : size - 2;
 
 		memcpy(&record.target, data + 2, len);

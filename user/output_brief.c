@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output_brief.c - for a log that somebody reads when it went wrong: each finding as it comes, and
+ * three lines at the end. What `check` prints unless it is told otherwise; tables and
+ * histograms are in the text output.
+ */
+#include "output.h"
+
+#include <inttypes.h>
+#include "finding_text.h"
+#include "output_text.h"
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+static int put_end(struct sink *sink, const struct report *report)
+{
+	char losses[FINDING_LINE_MAX], doubt[FINDING_LINE_MAX];
+	uint64_t activity = 0;
+
+	for (size_t i = 0; i < report->map_count; i++)
+		activity += report_activity(&report->maps[i]);
+	sink_printf(sink, "\nSummary: %.2f s, %zu process%s with libsmap, %zu map%s, ",
+		    (double)(report->end_ns - report->start_ns) / 1e9, report->target_count,
+		    report->target_count == 1 ? "" : "es", report->map_count,
+		    plural(report->map_count));
+	sink_printf(sink, "%" PRIu64 " event%s; %zu finding%s.\n", activity, plural(activity),
+		    report->finding_count, plural(report->finding_count));
+	if (report->findings_cut)
+		sink_printf(sink, "%" PRIu64 " further finding%s not kept.\n", report->findings_cut,
+			    report->findings_cut == 1 ? " was" : "s were");
+	if (losses_text(losses, sizeof(losses), report))
+		sink_printf(sink, "%s\n", losses);
+	else
+		sink_puts(sink, "Lost: nothing.\n");
+	if (!report->finding_count && doubt_text(doubt, sizeof(doubt), report))
+		sink_printf(sink, "%s\n", doubt);
+	return 0;
+}
+
+static int brief_report(struct sink *sink, const struct report *report)
+{
+	if (report->kind == REPORT_END)
+		return put_end(sink, report);
+	text_put_findings(sink, report);
+	return 0;
+}
+
+const struct output output_brief = {
+	.name = "brief",
+	.help = "findings and a summary: the default of check",
+	.suffix = "brief",
+	.report = brief_report,
+};
