@@ -7,8 +7,10 @@
  * is, so a child that comes to the probe dies of SIGSEGV. A program that uses a map, forks
  * and uses it in the child is just that. The kernel gives a place up for good when the
  * page cannot be put near it in the process that hit it, so a process of ours hits each
- * place once where that fails: with the file's page mapped at address 0, which the kernel
- * refuses. It makes a single step, on the nop, and is killed.
+ * place once where that fails: with nothing free as far as a call reaches, 2 GiB to either
+ * side. It makes a single step, on the nop, and is killed. The 4 GiB are address space only
+ * (PROT_NONE): no memory, and no privilege; at address 0, where the kernel refuses too, it
+ * would take CAP_SYS_RAWIO.
  *
  * It costs the traced processes the difference between a breakpoint and a call, which is
  * what all older kernels have. Rejected: repairing the code of each child (it cannot be
@@ -40,12 +42,13 @@ bool plain_needed(void)
 	return syscall(SYS_UPROBE) < 0 && errno != ENOSYS;
 }
 
-static void child_run(int fd, uint64_t page_offset, size_t page)
-{
-	void *at = mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
-			(off_t)page_offset);
+#define REACH (1UL << 31) /* of a call, to either side */
 
-	if (at != NULL || ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+static void child_run(int fd, uint64_t page_offset, void *at, size_t page)
+{
+	if (mmap(at, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
+		 (off_t)page_offset) != at ||
+	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(1);
 	raise(SIGSTOP);
 	_exit(1);
@@ -77,7 +80,9 @@ static int step_at(pid_t pid, uint64_t addr)
 	return wait_stop(pid) ? 0 : -ECHILD;
 }
 
-static int keep_one(int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid), void *ctx)
+/* `at`: the page of the place goes there. */
+static int keep_at(char *at, int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid),
+		   void *ctx)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	pid_t pid = fork();
@@ -86,15 +91,29 @@ static int keep_one(int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child_run(fd, offset & ~(uint64_t)(page - 1), page);
+		child_run(fd, offset & ~(uint64_t)(page - 1), at, page);
 	if (!wait_stop(pid))
 		return -EPERM; /* it may not map that page */
 	err = attach ? attach(ctx, pid) : 0;
 	if (!err)
-		err = step_at(pid, offset & (page - 1));
+		err = step_at(pid, (uint64_t)(uintptr_t)at + (offset & (page - 1)));
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	return err;
+}
+
+static int keep_one(int fd, uint64_t offset, int (*attach)(void *ctx, pid_t pid), void *ctx)
+{
+	const size_t size = 2 * REACH + (1 << 20); /* with room at both ends */
+	char *around =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int err;
+
+	if (around == MAP_FAILED)
+		return -errno;
+	err = keep_at(around + size / 2, fd, offset, attach, ctx);
+	munmap(around, size);
 	return err;
 }
 
