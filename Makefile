@@ -31,9 +31,9 @@ LIB_PIC	 := $(LIB_SRC:%.c=$(O)/%.pic.o)
 BPF_SRC	 := $(wildcard bpf/*.bpf.c)
 SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
-USER_OBJ := $(USER_SRC:%.c=$(O)/%.o)
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(O)/user/web_assets.o
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm
+USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm -lmicrohttpd
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))
@@ -112,6 +112,25 @@ $(O)/user/%.o: user/%.c $(SKELS) Makefile
 $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -pie $(LDHARD) $^ $(USER_LIBS) -o $@
+
+# The files of the live page, in the program: ours, and uPlot from npm.
+PAGE	:= $(wildcard user/web/*.html user/web/*.css user/web/*.js user/web/*.svg)
+UPLOT	:= $(O)/web/node_modules/uplot/dist
+$(UPLOT)/uPlot.iife.min.js: user/web/package.json user/web/package-lock.json
+	$(call msg,NPM,$(<D))
+	$(Q)mkdir -p $(O)/web && cp $^ $(O)/web/
+	$(Q)cd $(O)/web && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)touch $@
+
+$(O)/user/web_assets.c: user/web/embed.sh $(PAGE) $(UPLOT)/uPlot.iife.min.js Makefile
+	$(call msg,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)user/web/embed.sh /=user/web/index.html $(foreach f,$(filter-out %/index.html,$(PAGE)),/$(notdir $f)=$f) \
+		/uplot.js=$(UPLOT)/uPlot.iife.min.js /uplot.css=$(UPLOT)/uPlot.min.css > $@
+
+$(O)/user/web_assets.o: $(O)/user/web_assets.c user/web_assets.h
+	$(call msg,CC,$<)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -Iuser -c $< -o $@
 
 # --- manual pages ---------------------------------------------------------
 

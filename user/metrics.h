@@ -38,6 +38,9 @@ int metrics_add(struct metrics *metrics, const struct report *report,
 /* Forget the groups of processes that have ended: their series end with them. */
 void metrics_drop_ended(struct metrics *metrics, const struct report *report);
 
+/* A copy to be written, of what is shown: nothing can be added to it. 0 or -ENOMEM. */
+int metrics_clone(struct metrics **ret_clone, const struct metrics *metrics);
+
 /* The text exposition format, version 0.0.4. */
 void metrics_write(const struct metrics *metrics, struct sink *sink);
 

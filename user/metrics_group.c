@@ -6,6 +6,7 @@
  */
 #include "metrics_group.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,4 +131,46 @@ void metrics_remove(struct metrics *metrics,
 		return;
 	metrics->group_count = kept;
 	fill_index(metrics);
+}
+
+static int clone_group(struct metrics_group *to, const struct metrics_group *from)
+{
+	*to = *from;
+	if (!from->hists)
+		return 0;
+	to->hists = malloc(ST_HIST_COUNT * sizeof(*to->hists));
+	if (!to->hists)
+		return -ENOMEM;
+	memcpy(to->hists, from->hists, ST_HIST_COUNT * sizeof(*to->hists));
+	return 0;
+}
+
+int metrics_clone(struct metrics **ret_clone, const struct metrics *metrics)
+{
+	struct metrics *clone = malloc(sizeof(*clone));
+	int err = 0;
+
+	if (!clone)
+		return -ENOMEM;
+	*clone = *metrics;
+	clone->index = NULL;
+	clone->index_size = clone->group_room = clone->group_count = 0;
+	clone->groups = calloc(metrics->shown_count + 1, sizeof(struct metrics_group *));
+	err = clone_group(&clone->other, &metrics->other);
+	for (size_t i = 0; i < metrics->group_count && clone->groups && !err; i++) {
+		struct metrics_group *group;
+
+		if (!metrics->groups[i]->shown)
+			continue;
+		group = malloc(sizeof(*group));
+		if (group)
+			clone->groups[clone->group_count++] = group;
+		err = group ? clone_group(group, metrics->groups[i]) : -ENOMEM;
+	}
+	if (!clone->groups || err) {
+		metrics_free(clone);
+		return -ENOMEM;
+	}
+	*ret_clone = clone;
+	return 0;
 }

@@ -220,4 +220,6 @@ void options_free(struct options *opts)
 	opts->pid_count = 0;
 	free(opts->traps);
 	opts->traps = NULL;
+	free(opts->hosts);
+	opts->hosts = NULL;
 }

@@ -49,6 +49,10 @@ struct options {
 	bool github;
 	char *record; /* a recording to write besides; NULL = not wanted */
 	char *replay; /* a recording instead of a command */
+	/* Of serve. */
+	char *listen;	 /* ADDRESS:PORT; NULL = the default */
+	char **hosts;	 /* further Host headers, NULL-ended; NULL = none */
+	unsigned series; /* names with metrics of their own; 0 = default */
 };
 
 /*
@@ -66,6 +70,8 @@ struct options {
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
 	X(record, "pidoekmvc", "-o FILE [-- CMD]", "trace into a file")                            \
 	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
+	X(serve, "pidemvcLHS", "-p PID[,PID...] | -- CMD",                                         \
+	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 
 struct command {

@@ -6,6 +6,7 @@
 #include "options_table.h"
 
 #include <stdio.h>
+#include "metrics.h"
 #include "output.h"
 
 #define INTO(member) .offset = offsetof(struct options, member)
@@ -48,6 +49,12 @@ const struct option_def option_defs[] = {
 	 .help = "record what is judged: for --replay, report and diff"},
 	{'w', true, "replay", TYPE_TEXT, INTO(replay), .arg = "FILE",
 	 .help = "judge what record wrote, instead of a command"},
+	{'L', true, "listen", TYPE_TEXT, INTO(listen), .arg = "ADDR:PORT",
+	 .help = "of serve (default 127.0.0.1:9435; port 0 = any)"},
+	{'H', true, "allow-host", TYPE_HOST, .arg = "NAME",
+	 .help = "answer requests for this name, too; may be repeated"},
+	{'S', true, "series", TYPE_COUNT, INTO(series), .min = 1, .max = METRICS_LIMIT_MAX,
+	 .arg = "N", .help = "map names with metrics of their own (default 50)"},
 	{'v', false, "verbose", TYPE_FLAG, INTO(verbose), .help = "say more on stderr"},
 	{'h', false, "help", TYPE_HELP, .help = "print this"},
 	{'V', false, "version", TYPE_VERSION, .help = "print the version"},
@@ -95,6 +102,7 @@ void option_print_help(void)
 	       "  smaptrace -p 4242,4243 -f json      two processes, for jq and others\n"
 	       "  smaptrace -o out.txt -- ./server    a command, from its first instruction\n"
 	       "  smaptrace check -- make test        fail when a map is in a trap\n"
+	       "  smaptrace serve -p 4242             see it live: http://127.0.0.1:9435/\n"
 	       "  smaptrace list                      who uses libsmap here, with which maps\n"
 	       "  smaptrace doctor                    what is missing, and what to do\n\n"
 	       "Exit status: 0 clean, 2 usage, 125 cannot trace, 126/127 the command cannot\n"

@@ -94,28 +94,33 @@ static int parse_format(char **ret_format, char *text)
 	return option_usage_error("'%s' is not an output format; the formats are: %s", text, known);
 }
 
-static int add_trap(struct options *opts, char *name)
+/* Append to a NULL-ended list. */
+static int add_text(char ***list, char *text)
 {
 	size_t count = 0;
 	char **grown;
 
-	if (!trap_find(name)) {
-		char known[256] = "";
-
-		for (size_t i = 0; trap_table[i]; i++)
-			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
-				 i > 0 ? ", " : "", trap_table[i]->name);
-		return option_usage_error("'%s' is not a trap; the traps are: %s", name, known);
-	}
-	while (opts->traps && opts->traps[count])
+	while (*list && (*list)[count])
 		count++;
-	grown = realloc(opts->traps, (count + 2) * sizeof(*grown));
+	grown = realloc(*list, (count + 2) * sizeof(*grown));
 	if (!grown)
-		return log_err(-ENOMEM, "cannot read the list of traps");
-	grown[count] = name;
+		return log_err(-ENOMEM, "cannot read the command line");
+	grown[count] = text;
 	grown[count + 1] = NULL;
-	opts->traps = grown;
+	*list = grown;
 	return 0;
+}
+
+static int add_trap(struct options *opts, char *name)
+{
+	char known[256] = "";
+
+	if (trap_find(name))
+		return add_text(&opts->traps, name);
+	for (size_t i = 0; trap_table[i]; i++)
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+			 i > 0 ? ", " : "", trap_table[i]->name);
+	return option_usage_error("'%s' is not a trap; the traps are: %s", name, known);
 }
 
 static int parse_severity(char **ret_severity, char *text)
@@ -154,6 +159,8 @@ int option_set(struct options *opts, const struct option_def *def, char *text)
 		return 0;
 	case TYPE_TRAP:
 		return add_trap(opts, text);
+	case TYPE_HOST:
+		return add_text(&opts->hosts, text);
 	case TYPE_SEVERITY:
 		return parse_severity(member, text);
 	case TYPE_FLAG:

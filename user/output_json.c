@@ -212,6 +212,27 @@ static json_t *finding_json(const struct report *report, const struct finding *f
 	return object;
 }
 
+/* Which findings hold now, by what a `finding` line says of them, too. */
+static json_t *active_json(const struct report *report)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < report->known_count; i++) {
+		const struct finding *finding = &report->known[i];
+		json_t *object;
+
+		if (finding->until_ns)
+			continue;
+		object = json_object();
+		set_text(object, "trap", finding->trap);
+		set_u64(object, "pid", (uint64_t)finding->pid);
+		set_addr(object, "addr", finding->addr);
+		set_u64(object, "id", finding->id);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
 /* --- lines ---------------------------------------------------------------- */
 
 /* Writes and frees; embed leaves out the outer braces. */
@@ -273,6 +294,7 @@ static int put_window(struct sink *sink, const struct report *report)
 	set_u64(events, "seen", report->events_seen);
 	set_u64(events, "cut", report->events_cut);
 	json_object_set_new(head, "events", events);
+	json_object_set_new(head, "active", active_json(report));
 	json_object_set_new(head, "targets", targets_json(report));
 	return put_with_maps(sink, head, report);
 }
