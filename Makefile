@@ -45,7 +45,7 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check bench install fmt fmt-check clean help workloads units
-.PHONY: demo-traps score torture models mutants fuzz coverage kernels
+.PHONY: npm demo-traps score torture models mutants fuzz coverage kernels
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -56,6 +56,7 @@ help:  ## list the targets
 
 deps:  ## install the Debian packages that building, testing and the demo need
 	$(Q)tests/deps.sh
+	$(Q)$(MAKE) --no-print-directory npm
 
 # --- library --------------------------------------------------------------
 
@@ -122,6 +123,16 @@ $(UPLOT)/uPlot.iife.min.js: user/web/package.json user/web/package-lock.json
 	$(Q)cd $(O)/web && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	$(Q)touch $@
 
+# For the tests of pages. The browser is Debian's: nothing is downloaded for it.
+BROWSER	:= $(O)/browser/node_modules/playwright-core/package.json
+$(BROWSER): tests/browser/package.json tests/browser/package-lock.json
+	$(call msg,NPM,$(<D))
+	$(Q)mkdir -p $(O)/browser && cp $^ $(O)/browser/
+	$(Q)cd $(O)/browser && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)touch $@
+
+npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER)
+
 $(O)/user/web_assets.c: user/web/embed.sh $(PAGE) $(UPLOT)/uPlot.iife.min.js Makefile
 	$(call msg,EMBED,$@)
 	$(Q)mkdir -p $(@D)
@@ -187,7 +198,7 @@ STRESS_BIN := $(foreach s,tsan asan,$(STRESS:%.c=$(O)/%.$(s)))
 workloads: $(WORKLOADS)
 units: $(UNITS)
 
-check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS)  ## run all tests; the last line counts them
+check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER)  ## run all tests; the last line counts them
 	$(Q)O=$(O) CC="$(CC)" tests/run.sh
 
 torture:  ## torture the library for MINUTES=N (5)

@@ -15,6 +15,9 @@ packages="
 	libprotobuf-c-dev protobuf-c-compiler golang-go
 "
 
+# Where npm is already there it brought its own node, which Debian's would collide with.
+command -v npm >/dev/null || packages="$packages nodejs npm"
+
 missing=""
 for p in $packages; do
 	dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed ||
