@@ -167,6 +167,75 @@ static void add_events(struct model *model, const struct scenario *scenario, uns
 	}
 }
 
+static void add_frame(struct model *model, const struct record_frame *frame)
+{
+	struct record r = {.kind = RECORD_FRAME, .frame = *frame};
+
+	r.frame.frame = (uint32_t)model->frame_count;
+	add(model, &r);
+}
+
+/* Frames 0..3, and stacks 0..2: a whole one, one without names that was cut, one of none. */
+static void add_frames(struct model *model, const char *name)
+{
+	struct record_frame frames[4] = {
+		{.offset = 0x1200,
+		 .line = 42,
+		 .flags = RECORD_FRAME_INLINED,
+		 .module = "/usr/bin/prog",
+		 .file = "/src/it/store.c",
+		 .build_id = "0123456789abcdef"},
+		{.offset = 0x1200,
+		 .line = 7,
+		 .function = "serve",
+		 .module = "/usr/bin/prog",
+		 .file = "/src/it/serve.c",
+		 .build_id = "0123456789abcdef"},
+		{.offset = 0xbeef, .module = "/usr/lib/libother.so.1"},
+		{.offset = 0x10, .function = "smap_store_u64", .module = "/usr/bin/prog"},
+	};
+	const struct record_stack stacks[3] = {
+		{.frame_count = 3, .frame = {3, 0, 1}},
+		{.frame_count = 1, .frame = {2}, .flags = RECORD_STACK_CUT},
+		{.frame_count = 0},
+	};
+
+	snprintf(frames[0].function, sizeof(frames[0].function), "%s;lookup", name);
+	snprintf(frames[2].module, sizeof(frames[2].module), "/usr/lib/%s.so", name);
+	for (size_t i = 0; i < 4; i++)
+		add_frame(model, &frames[i]);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct record r = {.kind = RECORD_STACK, .stack = stacks[i]};
+
+		r.stack.stack = i;
+		add(model, &r);
+	}
+}
+
+/* Of the first map: misses as estimates, promotions, rebuilds with time. */
+static void add_stacks(struct model *model, const struct scenario *scenario, unsigned window)
+{
+	const struct record_stack_count counts[] = {
+		{.stack = 0, .kind = ST_STACK_miss, .count = 700, .ns = 900000, .samples = 7},
+		{.stack = 1, .kind = ST_STACK_miss, .count = 200, .ns = 100000, .samples = 2},
+		{.stack = 2, .kind = ST_STACK_miss, .count = 100},
+		{.stack = 1, .kind = ST_STACK_promote, .count = 3, .samples = 3},
+		{.stack = 0, .kind = ST_STACK_rebuild, .count = 2, .ns = 1500000, .samples = 2},
+	};
+
+	if (window == 1)
+		add_frames(model, scenario->map_name);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct record r = {.kind = RECORD_STACK_COUNT, .stack_count = counts[i]};
+
+		r.stack_count.key = (struct st_key){.addr = 0x7f0000001000, .id = 1};
+		r.stack_count.count *= window;
+		r.stack_count.ns *= window;
+		r.stack_count.samples *= window;
+		add(model, &r);
+	}
+}
+
 static void add_window(struct model *model, unsigned window, bool last)
 {
 	struct record r = {.kind = RECORD_WINDOW};
@@ -253,6 +322,8 @@ static int render_to(const struct output *output, struct sink *sink,
 
 		add_maps(model, scenario, window);
 		add_events(model, scenario, window);
+		if (scenario->maps)
+			add_stacks(model, scenario, window);
 		strcpy(loss.loss.name, "ring_full");
 		strcpy(loss.loss.help, "event records dropped: ring buffer full");
 		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;

@@ -28,7 +28,8 @@ static char *read_file(const char *path)
 	assert_non_null(text);
 	if (!file)
 		fail_msg("cannot read %s (tests run at the top of the tree)", path);
-	assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+	(void)fread(text, 1, (1 << 20) - 1, file); /* nothing to show: some formats have no words */
+	assert_false(ferror(file));
 	fclose(file);
 	return text;
 }
@@ -310,12 +311,15 @@ static void test_full_disk(void **state)
 	(void)state;
 	for (size_t o = 0; outputs[o]; o++) {
 		for (size_t i = 0; i < SCENARIO_COUNT; i++) {
+			char *text = render(outputs[o], &scenarios[i]);
+			int want = text[0] ? -ENOSPC : 0; /* of nothing, all is written */
 			struct sink sink;
 
+			free(text);
 			assert_int_equal(sink_open(&sink, "/dev/full"), 0);
-			assert_int_equal(render_to(outputs[o], &sink, &scenarios[i]), -ENOSPC);
-			assert_int_equal(sink_close(&sink), -ENOSPC);
-			assert_int_equal(sink_close(&sink), -ENOSPC); /* again: harmless */
+			assert_int_equal(render_to(outputs[o], &sink, &scenarios[i]), want);
+			assert_int_equal(sink_close(&sink), want);
+			assert_int_equal(sink_close(&sink), want); /* again: harmless */
 		}
 	}
 }

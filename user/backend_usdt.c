@@ -19,6 +19,7 @@
 #include "plain.h"
 #include "usdt.h"
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 #define MAX_MAPS_DEFAULT 65536
 #define RING_BYTES_DEFAULT (1U << 20)
@@ -26,7 +27,7 @@
 #define WAKEUP_SHARE 4		       /* wake when a quarter of the ring is full */
 
 /* Which programs, for which probe, and who wants them. */
-enum { ALWAYS, EXACT, WAITS /* --exact and --lock-waits */ };
+enum { ALWAYS, EXACT, WAITS /* --exact, --lock-waits, --stacks */ };
 #define USDT_PROBES(X)                                                                             \
 	X(map_create, ALWAYS)                                                                      \
 	X(map_destroy, ALWAYS)                                                                     \
@@ -62,7 +63,9 @@ static void list_progs(const struct usdt_bpf *skel, struct usdt_prog *list)
 
 static bool wanted(const struct usdt *usdt, const struct usdt_prog *prog)
 {
-	return prog->when == ALWAYS || usdt->exact || (prog->when == WAITS && usdt->lock_waits);
+	if (prog->when == WAITS && (usdt->lock_waits || usdt->want_stacks))
+		return true;
+	return prog->when == ALWAYS || usdt->exact;
 }
 
 /* --- loading ---------------------------------------------------------------- */
@@ -105,6 +108,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	usdt->exact = opts->exact;
 	skel->bss->each_miss = opts->exact;
 	usdt->lock_waits = opts->lock_waits;
+	usdt->want_stacks = opts->stacks;
 	skel->rodata->lock_waits = opts->lock_waits;
 	skel->rodata->wakeup_bytes = ring_bytes / WAKEUP_SHARE;
 	err = bpf_map__set_max_entries(skel->maps.infos, usdt->max_maps);
@@ -114,6 +118,8 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 		err = bpf_map__set_max_entries(skel->maps.spill, usdt->max_maps);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.events, ring_bytes);
+	if (!err)
+		err = usdt_stacks_configure(usdt);
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
 	usdt_follow_configure(usdt, opts->command != NULL);
@@ -165,7 +171,8 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 	usdt->ring = ring_buffer__new(bpf_map__fd(usdt->skel->maps.events), usdt_event, usdt, NULL);
 	if (!usdt->ring)
 		return log_err(-errno, "cannot map the ring buffer");
-	return 0;
+	err = usdt->want_stacks ? usdt_stacks_create(usdt) : 0;
+	return err ? log_err(err, "cannot take call stacks") : 0;
 }
 
 static int usdt_open(void **ret_ctx, const struct session_options *opts,
@@ -197,6 +204,7 @@ static void usdt_close(void *ctx)
 	ring_buffer__free(usdt->ring);
 	usdt_bpf__destroy(usdt->skel);
 	livemaps_free(&usdt->maps);
+	usdt_stacks_free(usdt);
 	free(usdt->image);
 	free(usdt->files.file);
 	free(usdt->linkers.file);
@@ -339,6 +347,8 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 	in = add_image(usdt, target, image, key);
 	if (!in)
 		return log_err(-ENOMEM, "cannot trace process %d", (int)target->pid);
+	if (!usdt->following) /* else by the event that brought it here */
+		usdt_stacks_look(usdt, target);
 	return usdt_walk_registries(usdt, in, true);
 }
 

@@ -10,7 +10,7 @@
 
 int model_add_frame(struct model *model, const struct record_frame *record);
 int model_add_stack(struct model *model, const struct record_stack *record);
-/* map: of record->key, NULL = not known. */
+/* map: of record->key; NULL: it has been forgotten, and so is this. */
 int model_add_stack_count(const struct model *model, struct model_map *map,
 			  const struct record_stack_count *record);
 void model_sites_begin_window(struct model_map *map);

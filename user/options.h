@@ -38,6 +38,7 @@ struct options {
 	char *output;	 /* file; NULL = stdout */
 	bool exact;
 	bool lock_waits;
+	bool stacks;
 	bool verbose;
 	unsigned max_maps;
 	/* Of check. */
@@ -61,14 +62,14 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekmvc",                                                                     \
+	X(trace, "pidfoekSmvc",                                                                    \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                    \
+	X(check, "idfoekSmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                   \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekmvc", "-o FILE [-- CMD]", "trace into a file")                            \
+	X(record, "pidoekSmvc", "-o FILE [-- CMD]", "trace into a file")                           \
 	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
 	X(serve, "pidemvcLHS", "-p PID[,PID...] | -- CMD",                                         \
 	  "a live page, and metrics for Prometheus")                                               \

@@ -15,7 +15,8 @@
 
 #define OUTPUTS(X)                                                                                 \
 	X(text)                                                                                    \
-	X(json) X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace) X(brief)
+	X(json)                                                                                    \
+	X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace) X(brief) X(folded)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {
@@ -24,6 +25,7 @@ struct output {
 	const char *suffix; /* of files */
 	bool lock_waits;    /* wants an event for each wait for a lock, as far as they go */
 	bool history;	    /* wants report->history */
+	bool stacks;	    /* wants call stacks */
 	int (*begin)(struct sink *sink, const struct report_meta *meta); /* may be NULL */
 	int (*report)(struct sink *sink, const struct report *report);	 /* windows, then the end */
 	int (*end)(struct sink *sink);					 /* may be NULL */

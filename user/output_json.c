@@ -16,8 +16,13 @@
 #include <sys/wait.h>
 #include "finding_text.h"
 #include "json_sink.h"
+#include "json_stack.h"
 #include "names.h"
 #include "output.h"
+
+/* Of each kind and map: a window comes every second. */
+#define WINDOW_STACKS 10
+#define END_STACKS 1000
 
 static const char *const counter_names[ST_COUNTER_COUNT] = {
 #define COUNTER_NAME(name) #name,
@@ -111,7 +116,7 @@ static json_t *state_json(const struct report_map *map)
 	return object;
 }
 
-static json_t *map_json(const struct report_map *map)
+static json_t *map_json(const struct report_map *map, enum report_kind kind)
 {
 	json_t *object = json_object(), *part;
 
@@ -134,6 +139,10 @@ static json_t *map_json(const struct report_map *map)
 		json_object_set_new(part, hist_info[i].name,
 				    hist_json(i, map->hists ? &map->hists[i] : NULL));
 	json_object_set_new(object, "hists", part);
+	if (map->stack_count)
+		json_object_set_new(object, "stacks",
+				    json_stacks(map->stacks, map->stack_count,
+						kind == REPORT_END ? END_STACKS : WINDOW_STACKS));
 	return object;
 }
 
@@ -261,7 +270,7 @@ static int put_with_maps(struct sink *sink, json_t *head, const struct report *r
 	for (size_t i = 0; i < report->map_count && !err; i++) {
 		if (i > 0)
 			sink_puts(sink, ",");
-		err = dump(sink, map_json(&report->maps[i]), false);
+		err = dump(sink, map_json(&report->maps[i], report->kind), false);
 	}
 	sink_puts(sink, "],");
 	tail = json_object();

@@ -24,6 +24,10 @@
 #define WINDOW_HIST_MAPS 1 /* maps with histograms of their own, in a window */
 #define END_BLOCKS 20	   /* maps with exact totals at the end */
 #define END_HIST_MAPS 3	   /* maps with histograms of their own, at the end */
+#define WINDOW_STACKS 1	   /* of each kind, of maps with histograms; and frames of each */
+#define WINDOW_FRAMES 4
+#define END_STACKS 5
+#define END_FRAMES 16
 
 static const char *const counter_names[ST_COUNTER_COUNT] = {
 #define COUNTER_NAME(name) #name,
@@ -207,6 +211,8 @@ static int put_window(struct sink *sink, const struct report *report)
 	put_debts(sink, maps, count);
 	text_put_findings(sink, report);
 	put_all_hists(sink, maps, count, WINDOW_HIST_MAPS);
+	for (size_t i = 0; i < count && i < WINDOW_HIST_MAPS; i++)
+		text_put_stacks(sink, maps[i].map, WINDOW_STACKS, WINDOW_FRAMES);
 	free(maps);
 	return 0;
 }
@@ -286,6 +292,8 @@ static int put_end(struct sink *sink, const struct report *report)
 	if (count > blocks)
 		put_rest(sink, maps + blocks, count - blocks);
 	put_all_hists(sink, maps, count, END_HIST_MAPS);
+	for (size_t i = 0; i < count && i < END_HIST_MAPS; i++)
+		text_put_stacks(sink, maps[i].map, END_STACKS, END_FRAMES);
 	text_put_findings(sink, report);
 	if (report->findings_cut)
 		sink_printf(sink, "\n%" PRIu64 " further finding%s not kept.\n",

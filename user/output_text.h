@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * output_text.h - what the parts of the text output share: output_text.c (windows
- * and the end) and output_text_finding.c (verdicts, and how numbers and names look).
+ * and the end), output_text_finding.c (verdicts, and how numbers and names look) and
+ * output_text_stacks.c (call stacks).
  */
 #ifndef OUTPUT_TEXT_H
 #define OUTPUT_TEXT_H
@@ -20,5 +21,7 @@ void text_put_name(struct sink *sink, const char *name, size_t columns);
 void text_put_padded(struct sink *sink, const char *name, size_t columns);
 /* A block for each finding of the report, which begins with its verdict. */
 void text_put_findings(struct sink *sink, const struct report *report);
+/* The dearest stacks of a map, by kind; nothing when it has none. */
+void text_put_stacks(struct sink *sink, const struct report_map *map, size_t stacks, size_t frames);
 
 #endif

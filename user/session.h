@@ -28,6 +28,7 @@ struct session_options {
 	size_t pid_count;
 	char *const *command; /* ... a command to start, NULL-ended; NULL = none */
 	bool exact;	      /* a record of each miss and expunge: attach miss and expunge too */
+	bool stacks;	      /* call stacks of misses, promotions, rebuilds and waits */
 	bool lock_waits;      /* an event for each wait for a lock, at a bounded rate */
 	unsigned interval_ms; /* time between windows */
 	unsigned duration_ms; /* 0 = until the targets end */

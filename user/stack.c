@@ -77,21 +77,27 @@ size_t stack_frame_text(char *dst, size_t dst_size, const struct stack_frame *fr
 			 dst_size - len);
 }
 
-/* What a program calls, and what the library calls inside. */
+static bool begins(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* By function, source file or shared object: whichever is known. */
 static bool of_library(const struct stack_frame *frame)
 {
-	return strncmp(frame->function, "smap_", 5) == 0;
+	const char *file = stack_base_name(frame->file);
+
+	return begins(frame->function, "smap_") || begins(file, "smap_") ||
+	       strcmp(file, "smap.c") == 0 || begins(stack_base_name(frame->module), "libsmap.so");
 }
 
 size_t stack_caller(const struct stack *stack)
 {
-	size_t last = stack->frame_count;
+	size_t i = 0;
 
-	/* The outermost call into it, past what it called to get here. */
-	for (size_t i = 0; i < stack->frame_count && i < ST_STACK_DEPTH; i++)
-		if (of_library(stack->frame[i]))
-			last = i + 1;
-	return last;
+	while (i < stack->frame_count && of_library(stack->frame[i]))
+		i++;
+	return i;
 }
 
 size_t stack_line(char *dst, size_t dst_size, const struct stack *stack, size_t most)

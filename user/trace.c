@@ -264,6 +264,14 @@ static bool any_wants_lock_waits(const struct trace_plan *plan)
 	return false;
 }
 
+static bool any_wants_stacks(const struct trace_plan *plan)
+{
+	for (size_t i = 0; i < plan->dest_count; i++)
+		if (plan->dest[i].output->stacks)
+			return true;
+	return false;
+}
+
 static int run_session(struct trace *trace)
 {
 	const struct options *opts = trace->plan->opts;
@@ -272,6 +280,7 @@ static int run_session(struct trace *trace)
 		.pid_count = opts->pid_count,
 		.command = opts->cmd,
 		.exact = opts->exact,
+		.stacks = opts->stacks || any_wants_stacks(trace->plan),
 		.lock_waits = opts->lock_waits || any_wants_lock_waits(trace->plan),
 		.interval_ms = trace->meta.interval_ms,
 		.duration_ms = trace->meta.duration_ms,

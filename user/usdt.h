@@ -47,7 +47,7 @@ struct usdt {
 	struct attach_set attached;
 	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
-	bool exact, lock_waits, changed, last;
+	bool exact, lock_waits, want_stacks, changed, last;
 	bool plain;	/* probes have to be kept plain (plain.h) */
 	bool following; /* a command: targets are process number and file */
 	bool tree;	/* ... with its children */
@@ -61,6 +61,7 @@ struct usdt {
 	struct usdt_image *image;
 	size_t image_cnt;
 	struct livemaps maps;
+	struct usdt_stacks *stacks; /* NULL without want_stacks */
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
 	uint64_t strangers;	      /* maps of processes that nobody has looked at */

@@ -28,6 +28,7 @@
 #include "log.h"
 #include "usdt.h"
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 /* Inode of /proc/self/ns/pid in the first pid namespace; part of the kernel's ABI. */
 #define FIRST_PIDNS_INO 0xeffffffcULL
@@ -151,13 +152,28 @@ bool usdt_tree_lives(const void *ctx)
 	return usdt->tree && bss->command_known && bss->live;
 }
 
+/* It stands still: what it has mapped can be noted in time for its stacks. */
+static void look(struct usdt *usdt, pid_t pid, uint32_t number)
+{
+	for (size_t i = usdt->stacks ? usdt->image_cnt : 0; i-- > 0;) {
+		const struct target *target = usdt->image[i].target;
+
+		if (target->pid != pid || target->number != number)
+			continue;
+		usdt_stacks_look(usdt, target);
+		return;
+	}
+}
+
 int usdt_process_event(struct usdt *usdt, const struct st_event *event)
 {
 	pid_t pid = (pid_t)event->args[1];
 	int err = 0;
 
-	if (!usdt->done && pid > 0)
+	if (!usdt->done && pid > 0) {
 		err = usdt->watcher.process(usdt->watcher.ctx, pid, (uint32_t)event->args[0]);
+		look(usdt, pid, (uint32_t)event->args[0]);
+	}
 	answer(usdt, (__u32)event->args[2], pid, (__u32)event->args[3]);
 	return err;
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key)
 {
@@ -45,6 +46,10 @@ int usdt_emit(const struct usdt *usdt, struct record *record, unsigned kind, siz
 		renumber(usdt, &record->sample.key.target);
 	else if (kind == RECORD_EVENT)
 		renumber(usdt, &record->event.target);
+	else if (kind == RECORD_STACK)
+		renumber(usdt, &record->stack.target);
+	else if (kind == RECORD_STACK_COUNT)
+		renumber(usdt, &record->stack_count.key.target);
 	record->kind = kind;
 	record->size = (__u32)(offsetof(struct record, target) + size);
 	return usdt->sink.emit(usdt->sink.ctx, record);
@@ -178,6 +183,8 @@ int usdt_event(void *ctx, void *data, size_t size)
 	struct livemap *map;
 	int err;
 
+	if (size >= sizeof(record.event.kind) && *(const __u16 *)data == ST_EVENT_STACK)
+		return usdt_stacks_event(usdt, data, size);
 	if (size < sizeof(record.event))
 		return 0;
 	memcpy(&record.event, data, sizeof(record.event));

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 #define BATCH 256 /* entries of the kernel's table per system call */
 #define AGREE_TRIES 16
@@ -49,7 +50,8 @@ static int read_infos(struct usdt *usdt)
 			break;
 		first = false;
 		for (__u32 i = 0; i < cnt && !err; i++)
-			usdt_found_key(usdt, &keys[i], &infos[i], &err);
+			if (infos[i].first_ns) /* else just being made: next time */
+				usdt_found_key(usdt, &keys[i], &infos[i], &err);
 	}
 	free(keys);
 	free(infos);
@@ -173,6 +175,10 @@ static int sample_map(struct livemap *map, void *ctx)
 		sample_last(usdt, in, map, &record.sample);
 	sample_process(in, map, &record.sample);
 	if (map->ended) {
+		int err = usdt_stacks_end(usdt, &map->key);
+
+		if (err)
+			return err;
 		usdt->audit += livemap_audit(map, &counted);
 		forget(usdt, map);
 	}
@@ -188,7 +194,7 @@ static int audit_map(struct livemap *map, void *ctx)
 	read_stats(usdt, &map->key, &counted);
 	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &map->info) == 0)
 		usdt->audit += livemap_audit(map, &counted);
-	return 0;
+	return usdt_stacks_end(usdt, &map->key);
 }
 
 static int emit_loss(const struct usdt *usdt, const char *name, const char *help, uint64_t count)
@@ -263,13 +269,17 @@ int usdt_sample(void *ctx, bool last)
 	}
 	if (!err && last)
 		usdt->state_unread += usdt->strangers;
+	if (!err)
+		err = usdt_stacks_sample(usdt);
 	usdt->now = now_ns();
 	if (!err)
 		err = livemap_each(&usdt->maps, sample_map, usdt);
 	if (!err && last) {
 		attach_remove_all(&usdt->attached);
 		usdt_follow_end(usdt);
-		err = livemap_each(&usdt->maps, audit_map, usdt);
+		err = usdt_stacks_sample(usdt);
+		if (!err)
+			err = livemap_each(&usdt->maps, audit_map, usdt);
 	}
 	return err ? err : emit_losses(usdt);
 }

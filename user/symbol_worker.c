@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * symbol_worker.c - see symbol_worker.h. Model: questions and answers are fixed structs over
+ * a socket that keeps messages apart; one question at a time. What comes back is as little
+ * trusted as the file: sizes are checked and strings ended before they are used.
+ *
+ * Rejected: parsing in this process, which has all privileges; a worker per file, whose start
+ * costs more than most questions.
+ */
+#include "symbol_worker.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORKER_MEMORY (4ULL << 30) /* files are mapped: this is address space, too */
+#define NOBODY 65534
+
+enum question_kind { ASK_OPEN, ASK_DEBUG, ASK_FIND };
+
+struct question {
+	uint32_t kind;
+	uint32_t file;
+	uint64_t offset;
+};
+
+struct answer {
+	int32_t err;
+	uint32_t reserved;
+	union {
+		struct symbol_info info;
+		struct symbol_place place;
+	};
+};
+
+/* --- in the worker ---------------------------------------------------------- */
+
+/* Give up all that a file that takes us over could use. */
+static void confine(int fd)
+{
+	const struct rlimit none = {0, 0}, memory = {WORKER_MEMORY, WORKER_MEMORY};
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)setsid();
+	if (fd != 3) {
+		(void)dup2(fd, 3);
+		close(fd);
+	}
+	for (int i = 0; i < 3; i++)
+		close(i);
+	(void)syscall(SYS_close_range, 4, UINT_MAX, 0);
+	(void)setrlimit(RLIMIT_AS, &memory);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)setrlimit(RLIMIT_FSIZE, &none);
+	(void)setgroups(0, NULL);
+	/* Refused: then we are nobody special already. */
+	if ((setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)) && !geteuid())
+		_exit(1);
+	(void)setrlimit(RLIMIT_NPROC, &none);
+	capng_clear(CAPNG_SELECT_ALL);
+	(void)capng_apply(CAPNG_SELECT_ALL);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* A message and maybe a descriptor; false: the other side has gone. */
+static bool receive(int sock, void *data, size_t size, int *ret_fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {.iov_base = data, .iov_len = size};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n;
+	struct cmsghdr *head;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	*ret_fd = -1;
+	head = CMSG_FIRSTHDR(&msg);
+	if (n > 0 && head && head->cmsg_type == SCM_RIGHTS &&
+	    head->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(head), sizeof(int));
+	return n == (ssize_t)size;
+}
+
+static int32_t reply(struct symbol_elf **files, const struct question *question, int fd,
+		     struct answer *answer)
+{
+	struct symbol_elf **file = &files[question->file];
+
+	switch ((enum question_kind)question->kind) {
+	case ASK_OPEN:
+		if (*file || fd < 0)
+			return -EINVAL;
+		return symbol_elf_open(file, fd, &answer->info);
+	case ASK_DEBUG:
+		if (!*file || fd < 0)
+			return -EINVAL;
+		return symbol_elf_debug(*file, fd);
+	case ASK_FIND:
+		return *file ? symbol_elf_find(*file, question->offset, &answer->place) : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static void work(int sock)
+{
+	static struct symbol_elf *files[WORKER_FILES_MAX];
+	static struct answer answer;
+	struct question question;
+	int fd;
+
+	while (receive(sock, &question, sizeof(question), &fd)) {
+		memset(&answer, 0, sizeof(answer));
+		answer.err = question.file < WORKER_FILES_MAX ? reply(files, &question, fd, &answer)
+							      : -EINVAL;
+		if (send(sock, &answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+			break;
+	}
+}
+
+/* --- starting and ending ---------------------------------------------------- */
+
+static void run_worker(int sock)
+{
+	static const int defaults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE};
+	sigset_t all;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		signal(defaults[i], SIG_DFL);
+		sigdelset(&all, defaults[i]);
+	}
+	/* Ctrl-C is for our parent. */
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	/* Not the network, whatever the environment says. */
+	unsetenv("DEBUGINFOD_URLS");
+	confine(sock);
+	work(3);
+	_exit(0);
+}
+
+int symbol_worker_start(struct symbol_worker *worker)
+{
+	int socks[2];
+	pid_t pid;
+
+	if (worker->pid)
+		return 0;
+	if (worker->started >= WORKER_LIVES)
+		return -EPIPE;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks))
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		close(socks[0]);
+		run_worker(socks[1]);
+	}
+	close(socks[1]);
+	if (pid < 0) {
+		int err = -errno;
+
+		close(socks[0]);
+		return err;
+	}
+	worker->pid = pid;
+	worker->fd = socks[0];
+	worker->started++;
+	return 0;
+}
+
+void symbol_worker_stop(struct symbol_worker *worker)
+{
+	if (!worker->pid)
+		return;
+	close(worker->fd);
+	(void)kill(worker->pid, SIGKILL);
+	while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	worker->pid = 0;
+}
+
+/* --- questions -------------------------------------------------------------- */
+
+static bool send_question(int sock, const struct question *question, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct question copy = *question;
+	struct iovec iov = {.iov_base = &copy, .iov_len = sizeof(copy)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *head;
+
+	if (fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		head = CMSG_FIRSTHDR(&msg);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &fd, sizeof(int));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(copy);
+}
+
+static bool answered(int sock, struct answer *answer)
+{
+	struct pollfd pfd = {.fd = sock, .events = POLLIN};
+	int n;
+
+	do
+		n = poll(&pfd, 1, WORKER_TIMEOUT_MS);
+	while (n < 0 && errno == EINTR);
+	return n == 1 && recv(sock, answer, sizeof(*answer), 0) == (ssize_t)sizeof(*answer);
+}
+
+static int ask(struct symbol_worker *worker, const struct question *question, int fd,
+	       struct answer *answer)
+{
+	int err = symbol_worker_start(worker);
+
+	if (err)
+		return -EPIPE;
+	if (send_question(worker->fd, question, fd) && answered(worker->fd, answer))
+		return answer->err <= 0 ? answer->err : -EINVAL;
+	symbol_worker_stop(worker);
+	return -EPIPE;
+}
+
+int symbol_worker_open(struct symbol_worker *worker, uint32_t file, int fd,
+		       struct symbol_info *ret_info)
+{
+	const struct question question = {.kind = ASK_OPEN, .file = file};
+	static struct answer answer;
+	int err = ask(worker, &question, fd, &answer);
+
+	if (err)
+		return err;
+	*ret_info = answer.info;
+	ret_info->build_id[sizeof(ret_info->build_id) - 1] = '\0';
+	ret_info->link[sizeof(ret_info->link) - 1] = '\0';
+	return 0;
+}
+
+int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd)
+{
+	const struct question question = {.kind = ASK_DEBUG, .file = file};
+	static struct answer answer;
+
+	return ask(worker, &question, fd, &answer);
+}
+
+int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t offset,
+		       struct symbol_place *ret_place)
+{
+	const struct question question = {.kind = ASK_FIND, .file = file, .offset = offset};
+	static struct answer answer;
+	int err = ask(worker, &question, -1, &answer);
+
+	if (err)
+		return err;
+	if (answer.place.count < 1 || answer.place.count > SYMBOLS_MAX)
+		return -EBADMSG;
+	*ret_place = answer.place;
+	for (uint32_t i = 0; i < ret_place->count; i++) {
+		struct symbol *symbol = &ret_place->symbol[i];
+
+		symbol->function[sizeof(symbol->function) - 1] = '\0';
+		symbol->file[sizeof(symbol->file) - 1] = '\0';
+	}
+	return 0;
+}

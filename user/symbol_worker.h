@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * symbol_worker.h - the process that parses targets' files for names (symbol_elf.h).
+ *
+ * It has no privileges, no descriptors but those that it is sent, and bounded memory; one
+ * question takes at most WORKER_TIMEOUT_MS. A file that crashes it or keeps it longer is not
+ * asked about again; a new worker takes its place, a few times.
+ */
+#ifndef SYMBOL_WORKER_H
+#define SYMBOL_WORKER_H
+
+#include <sys/types.h>
+#include "symbol_elf.h"
+
+#define WORKER_TIMEOUT_MS 5000
+#define WORKER_LIVES 8 /* so many are started in a session */
+
+/* Files that one worker knows, by number. */
+#define WORKER_FILES_MAX 4096
+
+struct symbol_worker {
+	pid_t pid; /* 0 = none runs */
+	int fd;
+	unsigned started; /* workers so far: a new one knows no file */
+};
+
+/*
+ * Each: 0; -EPIPE the worker died of the question or took too long, or none can be had any
+ * more; another -errno is the file's. Descriptors stay the caller's.
+ */
+int symbol_worker_open(struct symbol_worker *worker, uint32_t file, int fd,
+		       struct symbol_info *ret_info);
+int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd);
+int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t offset,
+		       struct symbol_place *ret_place);
+/* Start one now, if none runs: best before there are threads and secrets. */
+int symbol_worker_start(struct symbol_worker *worker);
+void symbol_worker_stop(struct symbol_worker *worker);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * symbols.h - from an address in a process to names.
+ *
+ * A `space` remembers what was mapped where in one process, with the mapped files open, so
+ * that its addresses have names after it has exited, too. The files are parsed by a worker
+ * without privileges, each file once for all processes.
+ */
+#ifndef SYMBOLS_H
+#define SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "symbol_elf.h"
+
+struct symbols;
+struct space;
+
+/* 0 or -ENOMEM. */
+int symbols_create(struct symbols **ret_symbols);
+void symbols_free(struct symbols *symbols);
+
+/* 0 or -ENOMEM. Belongs to symbols, which frees it. */
+int space_create(struct space **ret_space, struct symbols *symbols, pid_t pid);
+/*
+ * Look at what is mapped now; what was unmapped and not replaced stays known. 0, -ENOMEM, or
+ * -errno of /proc: the process has gone, say.
+ */
+int space_update(struct space *space);
+
+/* Where an address is: one place of a file. */
+struct space_place {
+	uint32_t module;  /* index among all of symbols; the key with `offset` */
+	uint64_t offset;  /* in the file, or from the mapping's start */
+	const char *name; /* path as the target sees it, "[vdso]", "[anonymous]" or "[unmapped]" */
+	bool file;
+};
+
+/* False: not mapped as far as known; *ret_place is of "[unmapped]" then. */
+bool space_find(const struct space *space, uint64_t addr, struct space_place *ret_place);
+
+/*
+ * Names of a place: always at least one symbol, which may have no name. *ret_build_id is ""
+ * or hexadecimal, valid as long as symbols.
+ */
+void symbols_name(struct symbols *symbols, const struct space_place *place,
+		  struct symbol_place *ret_names, const char **ret_build_id);
+
+#endif

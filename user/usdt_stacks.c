@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_stacks.c - the usdt backend's call stacks: addresses that the kernel saw become
+ * frames with names, and its counts become records.
+ *
+ * The kernel tells of each stack once, as soon as it is new. It gets its names here at once,
+ * because its process may exit any time; what is mapped in a process was noted when that was
+ * met. Counts follow with each round of samples, where they have changed.
+ *
+ * Stacks and frames have dense indices in the stream; each is emitted before it is used.
+ */
+#include "usdt_stacks_impl.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "usdt.skel.h"
+
+#define BATCH 256
+#define COUNTS_MAX 32768   /* (map, kind, stack) in the kernel: 6 MB when all are used */
+#define TOLD_MAX 32768	   /* stacks that the kernel remembers to have told of */
+#define SAMPLERS_MAX 65536 /* two for each map */
+
+/* --- trees ------------------------------------------------------------------- */
+
+static int compare_known(const void *left, const void *right)
+{
+	const struct known *a = left, *b = right;
+
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static int compare_counted(const void *left, const void *right)
+{
+	const struct counted *a = left, *b = right;
+
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+static void free_known(void *node)
+{
+	struct known *known = node;
+
+	free(known->ip);
+	free(known);
+}
+
+/* --- life -------------------------------------------------------------------- */
+
+int usdt_stacks_configure(const struct usdt *usdt)
+{
+	struct usdt_bpf *skel = usdt->skel;
+	int err;
+
+	skel->rodata->stacks = usdt->want_stacks;
+	if (!usdt->want_stacks)
+		return bpf_map__set_max_entries(skel->maps.stack_scratch, 1);
+	err = bpf_map__set_max_entries(skel->maps.stack_counts, COUNTS_MAX);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.stacks_told, TOLD_MAX);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.samplers, SAMPLERS_MAX);
+	return err;
+}
+
+int usdt_stacks_create(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = calloc(1, sizeof(*stacks));
+
+	if (!stacks)
+		return -ENOMEM;
+	usdt->stacks = stacks;
+	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
+	stacks->values = calloc(BATCH, sizeof(*stacks->values));
+	return stacks->keys && stacks->values ? symbols_create(&stacks->symbols) : -ENOMEM;
+}
+
+void usdt_stacks_free(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+
+	if (!stacks)
+		return;
+	tdestroy(stacks->places, free);
+	tdestroy(stacks->known, free_known);
+	tdestroy(stacks->counted, free);
+	symbols_free(stacks->symbols);
+	free(stacks->space);
+	free(stacks->none);
+	free(stacks->keys);
+	free(stacks->values);
+	free(stacks);
+	usdt->stacks = NULL;
+}
+
+/* --- stacks ------------------------------------------------------------------ */
+
+static int emit_stack(struct usdt *usdt, struct record *record, uint32_t target,
+		      uint32_t *ret_stack)
+{
+	if (usdt->stacks->stack_cnt == RECORD_STACKS_MAX) {
+		*ret_stack = NO_STACK;
+		return 0;
+	}
+	*ret_stack = record->stack.stack = usdt->stacks->stack_cnt++;
+	record->stack.target = target;
+	return usdt_emit(usdt, record, RECORD_STACK, sizeof(record->stack));
+}
+
+int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
+		    uint32_t *ret_stack)
+{
+	const struct usdt_image *in = usdt_image_of(usdt, key);
+	struct record record = {0};
+	int err;
+
+	if (!in)
+		return -ESRCH;
+	err = usdt_stacks_name(usdt, in->target, ip, depth, &record.stack);
+	if (err)
+		return err;
+	if (!record.stack.frame_count) { /* no more room for frames */
+		*ret_stack = NO_STACK;
+		return 0;
+	}
+	return emit_stack(usdt, &record, key, ret_stack);
+}
+
+/* Its process has not been looked at yet: keep the addresses until it is. */
+static int keep_for_later(struct known *known, const struct st_stack *stack)
+{
+	size_t size = stack->depth * sizeof(stack->ip[0]);
+
+	known->ip = malloc(size ? size : 1);
+	if (!known->ip)
+		return -ENOMEM;
+	memcpy(known->ip, stack->ip, size);
+	known->depth = stack->depth;
+	return 0;
+}
+
+int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
+{
+	struct st_stack stack = {0};
+	struct known *known;
+	bool is_new;
+	int err;
+
+	if (!usdt->stacks || size < offsetof(struct st_stack, ip))
+		return 0;
+	memcpy(&stack, data, size < sizeof(stack) ? size : sizeof(stack));
+	if (stack.depth > ST_STACK_DEPTH ||
+	    offsetof(struct st_stack, ip) + stack.depth * sizeof(stack.ip[0]) > size)
+		return 0;
+	known = usdt_stacks_tree_get(
+		&usdt->stacks->known,
+		&(struct known){.id = stack.id, .target = stack.target, .stack = NO_STACK},
+		sizeof(*known), compare_known, &is_new);
+	if (!known)
+		return -ENOMEM;
+	if (!is_new) /* the kernel had forgotten that it told us */
+		return 0;
+	err = usdt_stacks_add(usdt, stack.target, (const uint64_t *)stack.ip, stack.depth,
+			      &known->stack);
+	return err == -ESRCH ? keep_for_later(known, &stack) : err;
+}
+
+/* --- counts ------------------------------------------------------------------ */
+
+static int none_of(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+	struct record record = {0};
+	struct none *grown;
+	int err;
+
+	for (size_t i = 0; i < stacks->none_cnt; i++) {
+		if (stacks->none[i].target == target) {
+			*ret_stack = stacks->none[i].stack;
+			return 0;
+		}
+	}
+	grown = realloc(stacks->none, (stacks->none_cnt + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	stacks->none = grown;
+	err = emit_stack(usdt, &record, target, ret_stack);
+	grown[stacks->none_cnt++] = (struct none){target, *ret_stack};
+	return err;
+}
+
+/* Its index; NO_STACK: it has none, or (known->ip) not yet. */
+static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
+		    uint32_t *ret_stack)
+{
+	const struct known like = {.id = key->id};
+	void *const *found = key->id ? tfind(&like, &usdt->stacks->known, compare_known) : NULL;
+	struct known *known = found ? *found : NULL;
+	int err = 0;
+
+	*ret_known = known;
+	*ret_stack = NO_STACK;
+	if (!known)
+		return 0;
+	if (known->ip) {
+		err = usdt_stacks_add(usdt, known->target, known->ip, known->depth, &known->stack);
+		if (!err) {
+			free(known->ip);
+			known->ip = NULL;
+		}
+	}
+	*ret_stack = known->stack;
+	return err == -ESRCH ? 0 : err;
+}
+
+int usdt_stacks_count(struct usdt *usdt, const struct st_key *map, uint32_t kind, uint32_t stack,
+		      const struct st_stack_value *value)
+{
+	struct record record = {.stack_count = {
+					.key = *map,
+					.stack = stack,
+					.kind = kind,
+					.count = value->count,
+					.ns = value->ns,
+					.samples = value->samples,
+				}};
+
+	return usdt_emit(usdt, &record, RECORD_STACK_COUNT, sizeof(record.stack_count));
+}
+
+static struct counted *counted_of(struct usdt *usdt, const struct st_stack_key *key)
+{
+	const struct counted like = {.key = *key};
+	bool is_new;
+
+	return usdt_stacks_tree_get(&usdt->stacks->counted, &like, sizeof(like), compare_counted,
+				    &is_new);
+}
+
+/* All that have no stack are one: add what is new. */
+static int count_without(struct usdt *usdt, struct counted *counted,
+			 const struct st_stack_value *value)
+{
+	struct st_stack_key key = counted->key;
+	struct st_stack_value more = {.count = value->count - counted->value.count,
+				      .ns = value->ns - counted->value.ns,
+				      .samples = value->samples - counted->value.samples};
+	struct counted *sum;
+	uint32_t stack;
+	int err;
+
+	key.id = 0;
+	sum = counted_of(usdt, &key);
+	if (!sum)
+		return -ENOMEM;
+	counted->value = *value;
+	if (sum != counted) {
+		sum->value.count += more.count;
+		sum->value.ns += more.ns;
+		sum->value.samples += more.samples;
+	}
+	err = none_of(usdt, key.map.target, &stack);
+	if (err || stack == NO_STACK)
+		return err;
+	return usdt_stacks_count(usdt, &key.map, key.kind, stack, &sum->value);
+}
+
+static int read_count(struct usdt *usdt, const struct st_stack_key *key,
+		      const struct st_stack_value *value)
+{
+	struct counted *counted;
+	struct known *known;
+	uint32_t stack;
+	int err;
+
+	if (key->kind >= ST_STACK_COUNT || !value->count)
+		return 0;
+	if (!usdt_image_of(usdt, key->map.target))
+		return 0; /* nobody has looked at its process yet */
+	/* Of a map that was sampled for the last time this is what came after its last count. */
+	if (!livemap_find(&usdt->maps, &key->map))
+		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stack_counts), key);
+	counted = counted_of(usdt, key);
+	if (!counted)
+		return -ENOMEM;
+	if (counted->value.count == value->count)
+		return 0;
+	err = stack_of(usdt, key, &known, &stack);
+	if (err || (known && known->ip && !usdt->last))
+		return err;
+	if (stack == NO_STACK)
+		return count_without(usdt, counted, value);
+	counted->value = *value;
+	return usdt_stacks_count(usdt, &key->map, key->kind, stack, value);
+}
+
+int usdt_stacks_sample(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+	int fd = bpf_map__fd(usdt->skel->maps.stack_counts), err = 0, end = 0;
+	__u32 cursor, cnt;
+	bool first = true;
+
+	while (stacks && !err && !end) {
+		cnt = BATCH;
+		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, stacks->keys,
+					   stacks->values, &cnt, NULL);
+		if (end && end != -ENOENT)
+			break;
+		first = false;
+		for (__u32 i = 0; i < cnt && !err; i++)
+			err = read_count(usdt, &stacks->keys[i], &stacks->values[i]);
+	}
+	return err ? err : end == -ENOENT ? 0 : end;
+}
+
+/* What happened since the last sample of a kind has no stack, and will have none. */
+static int end_run(struct usdt *usdt, const struct st_stack_key *key)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.samplers);
+	struct st_sampler run;
+	struct counted *sum;
+	uint32_t stack;
+	int err;
+
+	if (bpf_map_lookup_elem(fd, key, &run))
+		return 0;
+	(void)bpf_map_delete_elem(fd, key);
+	if (!run.run_count)
+		return 0;
+	sum = counted_of(usdt, key);
+	if (!sum)
+		return -ENOMEM;
+	sum->value.count += run.run_count;
+	sum->value.ns += run.run_ns;
+	err = none_of(usdt, key->map.target, &stack);
+	if (err || stack == NO_STACK)
+		return err;
+	return usdt_stacks_count(usdt, &key->map, key->kind, stack, &sum->value);
+}
+
+int usdt_stacks_end(struct usdt *usdt, const struct st_key *map)
+{
+	int err = 0;
+
+	for (__u32 kind = 0; usdt->stacks && kind < ST_STACK_COUNT && !err; kind++) {
+		const struct st_stack_key key = {.map = *map, .kind = kind};
+
+		err = end_run(usdt, &key);
+	}
+	return err;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_stacks.h - private to the usdt backend: call stacks. Without usdt->want_stacks nothing
+ * is created, and all of these do nothing. Return 0 or -errno.
+ */
+#ifndef USDT_STACKS_H
+#define USDT_STACKS_H
+
+#include "symbols.h"
+#include "usdt.h"
+
+/* Before the load; and after it. */
+int usdt_stacks_configure(const struct usdt *usdt);
+int usdt_stacks_create(struct usdt *usdt);
+void usdt_stacks_free(struct usdt *usdt);
+
+/* Note what is mapped in a process: best while it stands still. */
+void usdt_stacks_look(struct usdt *usdt, const struct target *target);
+/* A ring record of kind ST_EVENT_STACK. */
+int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size);
+/* Emit counts that have changed. After all maps are known, before ended ones are forgotten. */
+int usdt_stacks_sample(struct usdt *usdt);
+/* Of this map it was the last time, before its last SAMPLE. */
+int usdt_stacks_end(struct usdt *usdt, const struct st_key *map);
+
+/*
+ * For stacks that come from elsewhere. *ret_stack is the index for the next; UINT32_MAX: there
+ * is no room for more. -ESRCH: the target is not known.
+ */
+int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
+		    uint32_t *ret_stack);
+/* Cumulative. `map` as the kernel knows it. */
+int usdt_stacks_count(struct usdt *usdt, const struct st_key *map, uint32_t kind, uint32_t stack,
+		      const struct st_stack_value *value);
+
+#endif

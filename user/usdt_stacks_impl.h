@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_stacks_impl.h - shared by usdt_stacks.c (stacks and their counts) and
+ * usdt_stack_names.c (what is mapped where, frames and their names).
+ */
+#ifndef USDT_STACKS_IMPL_H
+#define USDT_STACKS_IMPL_H
+
+#include "usdt_stacks.h"
+
+#define NO_STACK UINT32_MAX
+
+/* What is mapped in one process. */
+struct process_space {
+	const struct target *target;
+	struct space *space;
+	bool seen; /* looked at least once */
+};
+
+/* An address that has been named. */
+struct place {
+	uint32_t module;
+	uint32_t cnt;
+	uint64_t offset;
+	uint32_t frame[SYMBOLS_MAX];
+};
+
+/* A stack of the kernel's. */
+struct known {
+	uint64_t id;
+	uint32_t target;
+	uint32_t stack; /* index in the stream; NO_STACK: its process is not known yet */
+	uint32_t depth;
+	uint64_t *ip; /* of such a one; else NULL */
+};
+
+/* What was last said of a count; of the id 0 the sum of all that have no stack. */
+struct counted {
+	struct st_stack_key key;
+	struct st_stack_value value;
+};
+
+struct usdt_stacks {
+	struct symbols *symbols;
+	struct process_space *space;
+	size_t space_cnt;
+	void *places, *known, *counted; /* search trees */
+	uint32_t frame_cnt, stack_cnt;
+	/* The stack without frames of each target, by the kernel's key. */
+	struct none {
+		uint32_t target, stack;
+	} * none;
+	size_t none_cnt;
+	struct st_stack_key *keys; /* BATCH of each */
+	struct st_stack_value *values;
+};
+
+/* Find or add a copy of *like in a tree of search.h; NULL: no memory. */
+void *usdt_stacks_tree_get(void **root, const void *like, size_t size,
+			   int (*compare)(const void *, const void *), bool *ret_new);
+/* The frames of these addresses, emitted if they are new. 0 or -errno. */
+int usdt_stacks_name(struct usdt *usdt, const struct target *target, const uint64_t *ip,
+		     uint32_t depth, struct record_stack *stack);
+
+#endif
