@@ -62,16 +62,16 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekSmvc",                                                                    \
+	X(trace, "pidfoekUmvc",                                                                    \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekSmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                   \
+	X(check, "idfoekUmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                   \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekSmvc", "-o FILE [-- CMD]", "trace into a file")                           \
+	X(record, "pidoekUmvc", "-o FILE [-- CMD]", "trace into a file")                           \
 	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
-	X(serve, "pidemvcLHS", "-p PID[,PID...] | -- CMD",                                         \
+	X(serve, "pideUmvcLHS", "-p PID[,PID...] | -- CMD",                                         \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

@@ -23,7 +23,7 @@ const struct option_def option_defs[] = {
 	 .help = "write there instead of to stdout"},
 	{'e', true, "exact", TYPE_FLAG, INTO(exact),
 	 .help = "an event for each miss and expunge: dearer"},
-	{'S', true, "stacks", TYPE_FLAG, INTO(stacks),
+	{'U', true, "stacks", TYPE_FLAG, INTO(stacks),
 	 .help = "who missed, promoted, rebuilt, waited: call stacks"},
 	{'k', true, "lock-waits", TYPE_FLAG, INTO(lock_waits),
 	 .help = "an event for each wait for a lock; -f trace implies it"},
