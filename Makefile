@@ -33,7 +33,7 @@ SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(O)/user/web_assets.o
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lm -lmicrohttpd
+USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))

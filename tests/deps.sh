@@ -8,7 +8,7 @@ packages="
 	gcc g++ libc6-dev make pkg-config clang llvm lld clang-format
 	libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev systemtap-sdt-dev
 	libxxhash-dev libjansson-dev libcap-ng-dev libsqlite3-dev libcyaml-dev libyaml-dev
-	libcmocka-dev bats scdoc redis-tools valgrind bpftrace
+	libncurses-dev tmux libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils libxml2-utils openssl
 	spin libclang-rt-14-dev
 	libmicrohttpd-dev prometheus curl chromium fonts-dejavu-core

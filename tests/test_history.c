@@ -12,72 +12,21 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "history.h"
+#include "feed.h"
 #include "history_sample.h"
 
-#define SECOND 1000000000ULL
-#define START (100 * SECOND)
-#define MAPS 64
-
-static const struct report_meta meta = {.start_ns = START, .interval_ms = 1000};
-
-/* The next window, filled by the test. */
-struct feed {
-	struct history *history;
-	struct report report;
-	struct report_map maps[MAPS];
-	struct hist hists[MAPS][ST_HIST_COUNT];
-};
-
-static struct feed *feed_new(struct history_options opts)
+static void window(struct feed *feed, uint64_t ns)
 {
-	struct feed *feed = calloc(1, sizeof(*feed));
-
-	assert_non_null(feed);
-	assert_int_equal(history_create(&feed->history, &opts), 0);
-	feed->report.meta = &meta;
-	feed->report.maps = feed->maps;
-	feed->report.start_ns = feed->report.end_ns = START;
-	return feed;
-}
-
-static void feed_free(struct feed *feed)
-{
-	history_free(feed->history);
-	free(feed);
-}
-
-/* The next map of the window; they must come in order of pid, address, id. */
-static struct report_map *feed_map(struct feed *feed, int pid, uint64_t addr, uint64_t id,
-				   uint64_t misses)
-{
-	struct report_map *map = &feed->maps[feed->report.map_count];
-
-	*map = (struct report_map){.pid = pid,
-				   .addr = addr,
-				   .id = id,
-				   .name = "sessions",
-				   .comm = "respd",
-				   .alive = true,
-				   .state_ok = true,
-				   .hists = feed->hists[feed->report.map_count++]};
-	memset(feed->hists[map - feed->maps], 0, sizeof(feed->hists[0]));
-	map->window.ns = SECOND;
-	map->window.count[ST_COUNTER_misses] = misses;
-	return map;
-}
-
-static struct hist *hist_of(struct feed *feed, const struct report_map *map, enum st_hist hist)
-{
-	return &feed->hists[map - feed->maps][hist];
-}
-
-static void feed_window(struct feed *feed, uint64_t ns)
-{
-	feed->report.start_ns = feed->report.end_ns;
-	feed->report.end_ns += ns;
-	assert_int_equal(history_add(feed->history, &feed->report), 0);
+	assert_int_equal(history_add(feed->history, feed_window(feed, ns)), 0);
 	feed->report.map_count = 0;
+}
+
+static struct feed *begin(struct history_options opts)
+{
+	struct feed *feed = feed_new();
+
+	assert_int_equal(history_create(&feed->history, &opts), 0);
+	return feed;
 }
 
 static double value(const struct feed *feed, uint64_t addr, enum history_figure figure,
@@ -91,13 +40,13 @@ static double value(const struct feed *feed, uint64_t addr, enum history_figure 
 
 static void test_ring(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){.points = 4});
+	struct feed *feed = begin((struct history_options){.points = 4});
 
 	(void)state;
 	assert_int_equal(history_points(feed->history), 0);
 	for (unsigned i = 0; i < 10; i++) {
 		feed_map(feed, 1, 16, 0, i)->now.backlog = i;
-		feed_window(feed, SECOND);
+		window(feed, SECOND);
 		assert_int_equal(history_points(feed->history), i < 4 ? i + 1 : 4);
 	}
 	for (unsigned i = 0; i < 4; i++) {
@@ -118,12 +67,12 @@ static void test_ring(void **state)
 /* The end of a trace is no window. */
 static void test_end_adds_nothing(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){0});
+	struct feed *feed = begin((struct history_options){0});
 
 	(void)state;
 	feed_map(feed, 1, 16, 0, 5);
 	feed->report.kind = REPORT_END;
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	assert_int_equal(history_points(feed->history), 0);
 	assert_int_equal(history_map_count(feed->history), 0);
 	feed_free(feed);
@@ -131,7 +80,7 @@ static void test_end_adds_nothing(void **state)
 
 static void test_figures(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){0});
+	struct feed *feed = begin((struct history_options){0});
 	struct report_map *map = feed_map(feed, 1, 16, 0, 30);
 	struct hist *wait = hist_of(feed, map, ST_HIST_lock_wait);
 	struct hist *size = hist_of(feed, map, ST_HIST_promote_entries);
@@ -149,7 +98,7 @@ static void test_figures(void **state)
 		hist_add(wait, 1000 * i);
 	hist_add(size, 10);
 	hist_add(size, 30);
-	feed_window(feed, SECOND / 2);
+	window(feed, SECOND / 2);
 	assert_true(value(feed, 16, HISTORY_misses, 0) == 60);
 	assert_true(value(feed, 16, HISTORY_promotions, 0) == 8);
 	assert_true(value(feed, 16, HISTORY_rebuilds, 0) == 6);
@@ -168,18 +117,18 @@ static void test_figures(void **state)
 
 static void test_unknown_is_not_zero(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){.sizes = true});
+	struct feed *feed = begin((struct history_options){.sizes = true});
 	struct report_map *map = feed_map(feed, 1, 16, 0, 30);
 
 	(void)state;
 	map->state_ok = false;
 	map->hists = NULL;
 	map->window.ns = 0;
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	for (int figure = 0; figure < HISTORY_FIGURE_COUNT; figure++)
 		assert_true(isnan(value(feed, 16, (enum history_figure)figure, 0)));
 	map = feed_map(feed, 1, 16, 0, 0); /* no wait, no promotion: no figure of them */
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	assert_true(value(feed, 16, HISTORY_misses, 1) == 0);
 	assert_true(value(feed, 16, HISTORY_backlog, 1) == 0);
 	assert_true(isnan(value(feed, 16, HISTORY_lock_wait_p99, 1)));
@@ -191,18 +140,18 @@ static void test_unknown_is_not_zero(void **state)
 /* A map that comes late and goes early, and another at its address. */
 static void test_lives(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){.points = 4});
+	struct feed *feed = begin((struct history_options){.points = 4});
 	const struct history_map *map;
 
 	(void)state;
 	feed_map(feed, 1, 16, 0, 1);
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	feed_map(feed, 1, 16, 0, 2)->alive = false;
 	feed_map(feed, 1, 16, 7, 3);
 	feed_map(feed, 2, 8, 0, 4)->name = "other";
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	feed_map(feed, 1, 16, 7, 5);
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	assert_int_equal(history_map_count(feed->history), 3);
 	assert_true(value(feed, 16, HISTORY_misses, 1) == 2);
 	assert_true(isnan(value(feed, 16, HISTORY_misses, 2)));
@@ -219,7 +168,7 @@ static void test_lives(void **state)
 	/* Off the axis: forgotten. */
 	for (unsigned i = 0; i < 4; i++) {
 		feed_map(feed, 1, 16, 7, 6);
-		feed_window(feed, SECOND);
+		window(feed, SECOND);
 	}
 	assert_int_equal(history_map_count(feed->history), 1);
 	assert_null(history_find(feed->history, 1, 16, 0));
@@ -230,7 +179,7 @@ static void test_lives(void **state)
 static void test_decimate(void **state)
 {
 	struct feed *feed =
-		feed_new((struct history_options){.points = 7, .decimate = true, .sizes = true});
+		begin((struct history_options){.points = 7, .decimate = true, .sizes = true});
 	double misses[2] = {0}, peak = 0, seen;
 	uint64_t promotions = 0, counted = 0, end = START;
 	uint32_t random = 1;
@@ -252,7 +201,7 @@ static void test_decimate(void **state)
 				hist_add(hist_of(feed, map, ST_HIST_promote_entries), random);
 			promotions += m == 0 && random >> 31;
 		}
-		feed_window(feed, SECOND);
+		window(feed, SECOND);
 		assert_true(history_points(feed->history) <= 8);
 	}
 	for (unsigned m = 0; m < 2; m++) {
@@ -286,7 +235,7 @@ static void test_decimate(void **state)
 
 static void test_sizes(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){.points = 2, .sizes = true});
+	struct feed *feed = begin((struct history_options){.points = 2, .sizes = true});
 	struct hist *size;
 
 	(void)state;
@@ -296,7 +245,7 @@ static void test_sizes(void **state)
 	size->slots[HISTORY_SIZE_SLOTS - 1] = 1; /* the last slot ... */
 	size->slots[SMAP_HIST_SLOTS - 1] = 1;	 /* ... takes all above */
 	size->sum = 1;
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	for (unsigned i = 0; i < 2; i++) {
 		const struct history_map *map = history_map(feed->history, 0);
 		const uint32_t *sizes = history_sizes(feed->history, map, i);
@@ -309,28 +258,28 @@ static void test_sizes(void **state)
 			assert_int_equal(sizes[0], 0); /* a used slot was cleared */
 		}
 		feed_map(feed, 1, 16, 0, 0);
-		feed_window(feed, SECOND);
+		window(feed, SECOND);
 		feed_map(feed, 1, 16, 0, 0);
-		feed_window(feed, SECOND);
+		window(feed, SECOND);
 	}
 	feed_free(feed);
 }
 
 static void test_maps_are_bounded(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){.max_maps = 3});
+	struct feed *feed = begin((struct history_options){.max_maps = 3});
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++)
 		feed_map(feed, 1, 16 + i, 0, i)->alive = i != 1;
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	assert_int_equal(history_map_count(feed->history), 3);
 	assert_int_equal(history_cut(feed->history), 7);
 	/* An ended one makes room. */
 	feed_map(feed, 1, 8, 0, 0);
 	feed_map(feed, 1, 16, 0, 0);
 	feed_map(feed, 1, 18, 0, 0);
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	assert_int_equal(history_map_count(feed->history), 3);
 	assert_int_equal(history_cut(feed->history), 7);
 	assert_non_null(history_find(feed->history, 1, 8, 0));
@@ -342,21 +291,21 @@ static void test_maps_are_bounded(void **state)
 /* A last window of a moment would make a peak of nothing. */
 static void test_short_last_window(void **state)
 {
-	struct feed *feed = feed_new((struct history_options){0});
+	struct feed *feed = begin((struct history_options){0});
 	struct report_map *map;
 
 	(void)state;
 	feed_map(feed, 1, 16, 0, 100);
-	feed_window(feed, SECOND);
+	window(feed, SECOND);
 	map = feed_map(feed, 1, 16, 0, 10);
 	map->window.ns = SECOND / 100;
 	feed->report.last = true;
-	feed_window(feed, SECOND / 100);
+	window(feed, SECOND / 100);
 	assert_int_equal(history_points(feed->history), 1);
 	assert_true(fabs(value(feed, 16, HISTORY_misses, 0) - 110 / 1.01) < 0.01);
 	assert_int_equal(history_point(feed->history, 0)->windows, 2);
 	feed_map(feed, 1, 16, 0, 100);
-	feed_window(feed, SECOND); /* a long one has a point of its own */
+	window(feed, SECOND); /* a long one has a point of its own */
 	assert_int_equal(history_points(feed->history), 2);
 	feed_free(feed);
 }

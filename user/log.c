@@ -16,6 +16,15 @@
 
 int log_verbose;
 
+static void (*diverted)(void *ctx, const char *line, size_t len);
+static void *divert_ctx;
+
+void log_divert(void (*divert)(void *ctx, const char *line, size_t len), void *ctx)
+{
+	diverted = divert;
+	divert_ctx = ctx;
+}
+
 static void log_line(const char *prefix, int err, const char *fmt, va_list args)
 {
 	char line[LOG_LINE_MAX];
@@ -33,8 +42,10 @@ static void log_line(const char *prefix, int err, const char *fmt, va_list args)
 		memcpy(line + used - 3, "...", 3);
 	}
 	line[used++] = '\n';
+	if (diverted)
+		diverted(divert_ctx, line, (size_t)used);
 	/* Nobody is left to tell when stderr is gone. */
-	if (write(STDERR_FILENO, line, (size_t)used) < 0)
+	else if (write(STDERR_FILENO, line, (size_t)used) < 0)
 		errno = saved;
 	errno = saved;
 }

@@ -160,10 +160,15 @@ static int check(struct options *opts, const char *given)
 {
 	const struct command *command = opts->command;
 
+	opts->format_given = strchr(given, 'f') != NULL;
 	for (; *given; given++)
 		if (!strchr(command->options, *given))
 			return option_usage_error("%s does not take --%s", command->name,
 						  find_def(*given)->name);
+	if (opts->tui && opts->format_given && !opts->output)
+		return option_usage_error(
+			"--tui shows the windows itself: give -o FILE for --format %s",
+			opts->format);
 	if (opts->file_count < files_wanted(command))
 		return option_usage_error("%s needs: %s", command->name, command->args);
 	if (opts->replay)

@@ -35,7 +35,9 @@ struct options {
 	double interval; /* seconds */
 	double duration; /* seconds; 0 = no limit */
 	char *format;	 /* name of an output */
-	char *output;	 /* file; NULL = stdout */
+	bool format_given;
+	bool tui;     /* the terminal view, also where it is not the default */
+	char *output; /* file; NULL = stdout */
 	bool exact;
 	bool lock_waits;
 	bool stacks;
@@ -62,7 +64,7 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekUmvc",                                                                    \
+	X(trace, "pidfoekUmvcu",                                                                   \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
 	X(check, "idfoekUmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                   \
@@ -70,8 +72,8 @@ struct options {
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
 	X(record, "pidoekUmvc", "-o FILE [-- CMD]", "trace into a file")                           \
-	X(report, "fovtF", "FILE", "show what record wrote, with its findings")                    \
-	X(serve, "pideUmvcLHS", "-p PID[,PID...] | -- CMD",                                         \
+	X(report, "fovtuF", "FILE", "show what record wrote, with its findings")                   \
+	X(serve, "pideUmvcLHS", "-p PID[,PID...] | -- CMD",                                        \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

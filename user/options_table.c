@@ -21,6 +21,8 @@ const struct option_def option_defs[] = {
 	 .help = "output format (default text), see below"},
 	{'o', false, "output", TYPE_TEXT, INTO(output), .arg = "FILE",
 	 .help = "write there instead of to stdout"},
+	{'u', true, "tui", TYPE_FLAG, INTO(tui),
+	 .help = "the terminal view; the default for -p on a terminal"},
 	{'e', true, "exact", TYPE_FLAG, INTO(exact),
 	 .help = "an event for each miss and expunge: dearer"},
 	{'U', true, "stacks", TYPE_FLAG, INTO(stacks),
@@ -99,7 +101,8 @@ void option_print_help(void)
 	for (size_t i = 0; outputs[i]; i++)
 		printf("  %-8s %s\n", outputs[i]->name, outputs[i]->help);
 	printf("\nExamples:\n"
-	       "  smaptrace -p 4242                   a running server, every second\n"
+	       "  smaptrace -p 4242                   a running server: on a terminal a view\n"
+	       "                                      like top (? for help), else as text\n"
 	       "  smaptrace -p 4242 -i 5 -d 60        every 5 s, for a minute\n"
 	       "  smaptrace -p 4242,4243 -f json      two processes, for jq and others\n"
 	       "  smaptrace -o out.txt -- ./server    a command, from its first instruction\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.c - see trace.h, and the command `trace`.
+ * trace.c - see trace.h.
  *
  * Records go from the session into the model; each complete window is judged by the
  * traps and becomes a report, each report becomes bytes. Destinations are opened before
@@ -397,34 +397,4 @@ int trace_run(struct trace_plan *plan)
 	traps_free(trace.traps);
 	model_free(trace.model);
 	return status;
-}
-
-/* trace, and report: the same with a file. */
-static int show(const struct options *opts, const char *replay)
-{
-	struct trace_plan plan = {.opts = opts,
-				  .replay = replay,
-				  .interval_ms = (unsigned)(opts->interval * 1000 + 0.5)};
-	struct policy *policy;
-	int status, err = policy_create(&policy);
-
-	if (err) {
-		log_err(err, "cannot start");
-		return EXIT_CANNOT_TRACE;
-	}
-	plan.policy = policy;
-	trace_add_destination(&plan, output_find(opts->format), opts->output);
-	status = trace_run(&plan);
-	policy_free(policy);
-	return status;
-}
-
-int command_trace(const struct options *opts)
-{
-	return show(opts, NULL);
-}
-
-int command_report(const struct options *opts)
-{
-	return show(opts, opts->files[0]);
 }
