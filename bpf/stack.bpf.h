@@ -185,8 +185,10 @@ static __always_inline void stack_count(const struct hit *hit, __u32 kind, __u64
 static __always_inline void stack_add(void *ctx, const struct hit *hit, __u32 kind, __u64 count,
 				      __u64 ns)
 {
-	if (stacks_wanted())
-		stack_count(hit, kind, stack_take(ctx, hit->key.target, hit->now), count, ns);
+	if (!stacks_wanted())
+		return;
+	load_of_cpu()->stacks++;
+	stack_count(hit, kind, stack_take(ctx, hit->key.target, hit->now), count, ns);
 }
 
 static __always_inline struct st_sampler *sampler_get(const struct hit *hit, __u32 kind)

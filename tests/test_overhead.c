@@ -169,6 +169,9 @@ static void test_comes_back(void **state)
 	rates.hits[SMAP_PROBE_miss_batch] = 31250;
 	assert_true(decide(&rates));
 	assert_int_equal(control.plan.shed, BIT(exact));
+	assert_int_equal(control.plan.period, 1); /* perhaps that was all */
+	assert_true(decide(&rates));
+	assert_int_equal(control.plan.shed, BIT(exact));
 	assert_int_equal(control.plan.period, 8);
 	rates = (struct overhead_rates){.misses = 1000};
 	rates.hits[SMAP_PROBE_miss] = 1000;

@@ -175,6 +175,7 @@ int attach_prepare(struct bpf_program *prog, enum attach_way way)
 		prog, (enum bpf_attach_type)UPROBE_MULTI_ATTACH_TYPE);
 }
 
+/* Room for so many more. */
 static int set_grow(struct attach_set *set, size_t more)
 {
 	struct attach_link *grown;
@@ -294,6 +295,18 @@ int attach_add_auto(struct attach_set *set, const struct bpf_program *prog)
 		return errno ? -errno : -EINVAL;
 	set->link[set->cnt++] = (struct attach_link){.perf = link, .fd = -1};
 	return 0;
+}
+
+void attach_join(struct attach_set *set, struct attach_set *from)
+{
+	if (!from->cnt || set_grow(set, from->cnt)) {
+		attach_remove_all(from);
+		return;
+	}
+	memcpy(set->link + set->cnt, from->link, from->cnt * sizeof(*from->link));
+	set->cnt += from->cnt;
+	free(from->link);
+	*from = (struct attach_set){0};
 }
 
 void attach_remove_all(struct attach_set *set)

@@ -63,6 +63,12 @@ struct backend {
 	 */
 	int (*sample)(void *ctx, bool last);
 
+	/*
+	 * Do what is due between windows; *ret_wait_ms: when to be called again, at the latest;
+	 * -1 = not at all. May be called early.
+	 */
+	int (*tick)(void *ctx, int *ret_wait_ms);
+
 	void (*close)(void *ctx);
 };
 

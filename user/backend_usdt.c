@@ -26,48 +26,6 @@
 #define RING_BYTES_TIMELINE (1U << 24) /* each event counts: room while a window is written */
 #define WAKEUP_SHARE 4		       /* wake when a quarter of the ring is full */
 
-/* Which programs, for which probe, and who wants them. */
-enum { ALWAYS, EXACT, WAITS /* --exact, --lock-waits, --stacks */ };
-#define USDT_PROBES(X)                                                                             \
-	X(map_create, ALWAYS)                                                                      \
-	X(map_destroy, ALWAYS)                                                                     \
-	X(promote, ALWAYS)                                                                         \
-	X(rebuild, ALWAYS)                                                                         \
-	X(overflow, ALWAYS)                                                                        \
-	X(retire, ALWAYS)                                                                          \
-	X(reclaim, ALWAYS)                                                                         \
-	X(stall, ALWAYS)                                                                           \
-	X(miss_batch, ALWAYS) /* before miss: see batch_aligned() */                               \
-	X(miss, EXACT)                                                                             \
-	X(expunge, EXACT)                                                                          \
-	X(lock_wait, WAITS)
-
-struct usdt_prog {
-	unsigned probe;
-	int when;
-	struct bpf_program *prog;
-};
-
-#define USDT_PROG_CNT SMAP_PROBE_COUNT
-
-static void list_progs(const struct usdt_bpf *skel, struct usdt_prog *list)
-{
-	const struct usdt_prog progs[USDT_PROG_CNT] = {
-#define USDT_ENTRY(name, when) {SMAP_PROBE_##name, when, skel->progs.on_##name},
-		USDT_PROBES(USDT_ENTRY)
-#undef USDT_ENTRY
-	};
-
-	memcpy(list, progs, sizeof(progs));
-}
-
-static bool wanted(const struct usdt *usdt, const struct usdt_prog *prog)
-{
-	if (prog->when == WAITS && (usdt->lock_waits || usdt->want_stacks))
-		return true;
-	return prog->when == ALWAYS || usdt->exact;
-}
-
 /* --- loading ---------------------------------------------------------------- */
 
 static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -100,7 +58,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	unsigned ring_bytes = round_ring(opts->ring_bytes   ? opts->ring_bytes
 					 : opts->lock_waits ? RING_BYTES_TIMELINE
 							    : RING_BYTES_DEFAULT);
-	struct usdt_prog progs[USDT_PROG_CNT];
+	struct usdt_prog progs[SMAP_PROBE_COUNT];
 	struct usdt_bpf *skel = usdt->skel;
 	int err;
 
@@ -109,6 +67,9 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	skel->bss->each_miss = opts->exact;
 	usdt->lock_waits = opts->lock_waits;
 	usdt->want_stacks = opts->stacks;
+	usdt->audits = opts->audit;
+	usdt->control =
+		(struct overhead_control){.budget = opts->max_overhead, .plan = {.period = 1}};
 	skel->rodata->lock_waits = opts->lock_waits;
 	skel->rodata->wakeup_bytes = ring_bytes / WAKEUP_SHARE;
 	err = bpf_map__set_max_entries(skel->maps.infos, usdt->max_maps);
@@ -123,11 +84,11 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
 	usdt_follow_configure(usdt, opts->command != NULL);
-	list_progs(skel, progs);
-	for (unsigned i = 0; i < USDT_PROG_CNT && !err; i++) {
+	usdt_list_progs(usdt, progs);
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT && !err; i++) {
 		err = attach_prepare(progs[i].prog, usdt->way);
 		if (!err)
-			err = bpf_program__set_autoload(progs[i].prog, wanted(usdt, &progs[i]));
+			err = bpf_program__set_autoload(progs[i].prog, progs[i].wanted);
 	}
 	return err;
 }
@@ -172,7 +133,10 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 	if (!usdt->ring)
 		return log_err(-errno, "cannot map the ring buffer");
 	err = usdt->want_stacks ? usdt_stacks_create(usdt) : 0;
-	return err ? log_err(err, "cannot take call stacks") : 0;
+	if (err)
+		return log_err(err, "cannot take call stacks");
+	usdt_measure_price(usdt);
+	return usdt_tell_price(usdt);
 }
 
 static int usdt_open(void **ret_ctx, const struct session_options *opts,
@@ -199,12 +163,13 @@ static void usdt_close(void *ctx)
 
 	if (!usdt)
 		return;
-	attach_remove_all(&usdt->attached);
+	usdt_detach(usdt);
 	usdt_follow_end(usdt);
 	ring_buffer__free(usdt->ring);
 	usdt_bpf__destroy(usdt->skel);
 	livemaps_free(&usdt->maps);
 	usdt_stacks_free(usdt);
+	usdt_places_free(usdt);
 	free(usdt->image);
 	free(usdt->files.file);
 	free(usdt->linkers.file);
@@ -221,77 +186,6 @@ static int usdt_match(const struct target_image *image)
 	return err ? err : 1;
 }
 
-struct trial {
-	struct usdt *usdt;
-	const struct bpf_program *prog;
-	struct attach_point point;
-};
-
-static int try_in(void *ctx, pid_t pid)
-{
-	struct trial *trial = ctx;
-
-	trial->point.pid = pid;
-	return attach_add(&trial->usdt->trial, trial->prog, trial->usdt->way, &trial->point);
-}
-
-/* Without it, a forked child of the target would die at a probe (plain.c). */
-static void keep_plain(struct usdt *usdt, const struct bpf_program *prog,
-		       const struct attach_point *point, const struct target_image *image)
-{
-	struct trial trial = {.usdt = usdt, .prog = prog, .point = *point};
-	int err;
-
-	trial.point.cookie = ST_COOKIE_NONE;
-	err = plain_keep(image->fd, point->offset, point->offset_cnt, prog ? try_in : NULL, &trial);
-	if (err)
-		log_debug("cannot keep the probes of %s plain: %s", image->path, strerror(-err));
-}
-
-static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
-			const struct target *target, const struct target_image *image,
-			uint32_t cookie)
-{
-	const struct elfnote_probe *probe = &image->note.probe[prog->probe];
-	char path[64];
-	int err;
-	const struct attach_point point = {
-		.path = path,
-		.pid = usdt->following ? ATTACH_ALL : target->pid,
-		.cookie = cookie,
-		.offset = probe->site,
-		.offset_cnt = probe->site_cnt,
-		.semaphore = probe->semaphore,
-	};
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", image->fd);
-	if (usdt->plain && !usdt->following)
-		keep_plain(usdt, prog->prog, &point, image);
-	err = attach_add(&usdt->attached, prog->prog, usdt->way, &point);
-	if (!err && usdt->plain && usdt->following)
-		keep_plain(usdt, NULL, &point, image);
-	return err;
-}
-
-static int attach_failed(int err, const struct target *target, const struct target_image *image,
-			 unsigned probe)
-{
-	if (err == -ESRCH || !target_alive(target)) {
-		log_err(0, "process %d (%s) ended while smaptrace was attaching", (int)target->pid,
-			target->comm);
-		log_hint("start it under smaptrace: smaptrace -- COMMAND");
-		return -ESRCH;
-	}
-	log_err(err, "cannot attach to probe smap:%s in %s of process %d",
-		elfnote_probe_name(probe), image->path, (int)target->pid);
-	if (err == -EACCES || err == -EPERM)
-		log_hint("uprobes need root, or CAP_BPF and CAP_PERFMON; on kernels without "
-			 "uprobe_multi also CAP_SYS_ADMIN");
-	else
-		log_hint("`smaptrace doctor` checks what the kernel lacks");
-	return err;
-}
-
 static struct usdt_image *add_image(struct usdt *usdt, const struct target *target,
 				    const struct target_image *image, uint32_t key)
 {
@@ -301,28 +195,12 @@ static struct usdt_image *add_image(struct usdt *usdt, const struct target *targ
 	if (!grown)
 		return NULL;
 	usdt->image = grown;
-	grown[usdt->image_cnt] =
-		(struct usdt_image){.target = target, .image = image, .key = key, .alive = true};
+	grown[usdt->image_cnt] = (struct usdt_image){.target = target,
+						     .image = image,
+						     .key = key,
+						     .alive = true,
+						     .attached_ns = usdt_now_ns()};
 	return &grown[usdt->image_cnt++];
-}
-
-static int attach_probes(struct usdt *usdt, const struct target *target,
-			 const struct target_image *image, uint32_t cookie)
-{
-	struct usdt_prog progs[USDT_PROG_CNT];
-
-	list_progs(usdt->skel, progs);
-	for (unsigned i = 0; i < USDT_PROG_CNT; i++) {
-		int err;
-
-		if (!wanted(usdt, &progs[i]))
-			continue;
-		err = attach_probe(usdt, &progs[i], target, image, cookie);
-		if (err)
-			return attach_failed(err, target, image, progs[i].probe);
-		usdt->probe_cnt++;
-	}
-	return 0;
 }
 
 static int usdt_attach(void *ctx, const struct target *target, const struct target_image *image)
@@ -340,7 +218,7 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 		cookie = (uint32_t)err;
 		key = target->number << ST_FILE_BITS | cookie;
 	}
-	err = is_new ? attach_probes(usdt, target, image, cookie) : 0;
+	err = is_new ? usdt_attach_probes(usdt, target, image, cookie) : 0;
 	attach_remove_all(&usdt->trial);
 	if (err)
 		return err;
@@ -417,5 +295,6 @@ const struct backend backend_usdt = {
 	.drain = usdt_drain,
 	.changed = usdt_changed,
 	.sample = usdt_sample,
+	.tick = usdt_tick,
 	.close = usdt_close,
 };

@@ -7,6 +7,9 @@
  * state page is right, because a counter without events does not move (misses
  * may: up to a batch of them waits, which is at most what the first event adds).
  * So a total never falls.
+ *
+ * While a probe is shed the state page stands in, and goes on to until the first event after
+ * the return has told the kernel how large the gap was: total = base + counted + uncounted.
  */
 #include "livemap.h"
 
@@ -182,17 +185,57 @@ static void sample_state(const struct smap_state *state, uint64_t now, struct re
 	out->leaked = state->leaked;
 }
 
-void livemap_sample(const struct livemap *map, const struct st_stats *counted, uint64_t now,
-		    struct record_sample *ret_sample)
+void livemap_came_late(struct livemap *map)
+{
+	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++)
+		map->first[c] = state_counter(&map->state, c);
+}
+
+bool livemap_listens(const struct livemap *map, const struct livemap_shed *shed, unsigned counter)
+{
+	return !(shed->off & 1U << counter) &&
+	       (!class_seen(map, counter) ||
+		map->info.generation[counter] == shed->generation[counter]);
+}
+
+static uint64_t above(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* Events after the base was taken that have not been counted are behind `known`. */
+static void sample_counter(const struct livemap *map, const struct livemap_shed *shed, unsigned c,
+			   uint64_t counted, struct record_sample *out)
+{
+	const struct st_info *info = &map->info;
+	uint64_t state = state_counter(&map->state, c), known, base = map->first[c];
+	bool off = shed->off & 1U << c;
+
+	out->counted[c] = counted;
+	if (!class_seen(map, c)) {
+		out->total[c] = state;
+		out->uncounted[c] = off || shed->generation[c] ? above(state, base) : 0;
+		return;
+	}
+	known = info->base[c] + counted + info->uncounted[c];
+	out->total[c] = known;
+	out->uncounted[c] = info->uncounted[c];
+	if (shed->generation[c])
+		out->uncounted[c] += above(info->base[c], base); /* shed before it was seen */
+	if (off || info->generation[c] != shed->generation[c]) {
+		out->total[c] = state > known ? state : known;
+		out->uncounted[c] += above(state, known);
+	}
+}
+
+void livemap_sample(const struct livemap *map, const struct st_stats *counted,
+		    const struct livemap_shed *shed, uint64_t now, struct record_sample *ret_sample)
 {
 	struct record_sample *out = ret_sample;
 
 	*out = (struct record_sample){.key = map->key, .ts_ns = now};
-	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++) {
-		out->counted[c] = counted->counted[c];
-		out->total[c] = class_seen(map, c) ? map->info.base[c] + counted->counted[c]
-						   : state_counter(&map->state, c);
-	}
+	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++)
+		sample_counter(map, shed, c, counted->counted[c], out);
 	memcpy(out->hits, counted->hits, sizeof(out->hits));
 	memcpy(out->sum, counted->sum, sizeof(out->sum));
 	memcpy(out->hist, counted->hist, sizeof(out->hist));
@@ -234,55 +277,30 @@ static void add_hold(const struct smap_batch *batch, struct record_sample *sampl
 	add_slots(sample->hist[ST_HIST_miss_hold], batch->hold_hist);
 }
 
-static bool add_exact(const struct livemap *map, struct record_sample *sample)
-{
-	const struct smap_batch *batch = &map->state.pending;
-	const unsigned c = ST_COUNTER_misses;
-
-	if (!class_seen(map, c))
-		return true; /* none of them was counted */
-	if (sample->total[c] != map->state.counters.misses ||
-	    hist_sum(sample->hist[ST_HIST_miss_hold]) + batch->count != sample->counted[c])
-		return false;
-	add_hold(batch, sample);
-	return true;
-}
-
 bool livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample)
 {
 	const struct smap_batch *batch = &map->state.pending;
 	const unsigned c = ST_COUNTER_misses;
+	uint64_t fresh = batch->count; /* not counted one by one */
 
 	if (slots_sum(batch->wait_hist) != batch->count ||
 	    slots_sum(batch->hold_hist) != batch->count)
 		return false;
-	if (exact)
-		return add_exact(map, sample);
 	if (class_seen(map, c)) {
-		if (sample->total[c] + batch->count != map->state.counters.misses)
+		fresh = map->state.counters.misses - sample->total[c];
+		if (map->state.counters.misses < sample->total[c] || fresh > batch->count ||
+		    hist_sum(sample->hist[ST_HIST_miss_hold]) + batch->count !=
+			    sample->counted[c] + fresh)
 			return false;
-		sample->total[c] += batch->count;
-	} else if (!batch->count || batch->misses_total <= map->stale_batch) {
-		return true; /* no miss since the attach */
+		sample->total[c] += fresh;
+	} else if (exact || !batch->count || batch->misses_total <= map->stale_batch) {
+		return true; /* no miss since the attach, or none that was counted */
 	}
-	sample->counted[c] += batch->count;
-	sample->sum[ST_HIST_miss_wait] += batch->wait_sum_ns;
-	add_slots(sample->hist[ST_HIST_miss_wait], batch->wait_hist);
+	sample->counted[c] += fresh;
+	if (fresh == batch->count) {
+		sample->sum[ST_HIST_miss_wait] += batch->wait_sum_ns;
+		add_slots(sample->hist[ST_HIST_miss_wait], batch->wait_hist);
+	}
 	add_hold(batch, sample);
 	return true;
-}
-
-uint64_t livemap_audit(const struct livemap *map, const struct st_stats *counted)
-{
-	uint64_t missing = 0;
-
-	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++) {
-		uint64_t ours = map->info.base[c] + counted->counted[c];
-
-		if (!class_seen(map, c))
-			continue;
-		missing += map->info.stamp[c] > ours ? map->info.stamp[c] - ours
-						     : ours - map->info.stamp[c];
-	}
-	return missing;
 }

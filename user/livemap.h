@@ -25,6 +25,21 @@ struct livemap {
 	struct target_stripes stripes;
 	/* misses_total of a batch that was already waiting when we came; 0 = none. */
 	uint64_t stale_batch;
+	uint64_t first[ST_COUNTER_COUNT]; /* the map's totals when we came; 0 of a new map */
+	bool first_known;
+	/* Of the audit (audit.h): what had been fired at the last two looks, and is missing. */
+	uint64_t fired[ST_COUNTER_COUNT], fired_before[ST_COUNTER_COUNT];
+	uint64_t missing[ST_COUNTER_COUNT];
+	uint64_t audit_told; /* how much of it a message has told */
+	/* As of the last round, of what drives the probes: the totals, and waits for the lock. */
+	uint64_t units[ST_COUNTER_COUNT + 1];
+	bool units_known;
+};
+
+/* Which counters nobody listens to at present, and how often that was so and is over. */
+struct livemap_shed {
+	uint32_t off; /* a bit for each enum st_counter */
+	uint32_t generation[ST_COUNTER_COUNT];
 };
 
 struct livemaps {
@@ -44,10 +59,17 @@ void livemap_record(const struct livemap *map, struct record_map *ret_record);
 
 /*
  * Counters and histograms of a sample: what was counted (all CPUs added up), the
- * lifetime totals from it, and what the state page says.
+ * lifetime totals from it, and what the state page says. Of a counter whose probe is shed the
+ * state page has the total, and what was not counted is told.
  */
-void livemap_sample(const struct livemap *map, const struct st_stats *counted, uint64_t now,
+void livemap_sample(const struct livemap *map, const struct st_stats *counted,
+		    const struct livemap_shed *shed, uint64_t now,
 		    struct record_sample *ret_sample);
+
+/* The map was there before us: what it has counted so far we did not see. */
+void livemap_came_late(struct livemap *map);
+/* The kernel's figures of this counter are complete: its probe is not shed, nor was just now. */
+bool livemap_listens(const struct livemap *map, const struct livemap_shed *shed, unsigned counter);
 
 /*
  * At the end of a trace of a map that lives on: add the misses that wait in its batch and
@@ -57,8 +79,5 @@ void livemap_sample(const struct livemap *map, const struct st_stats *counted, u
  * batch was fired in between, or is half written): nothing is added, read both again.
  */
 bool livemap_add_pending(const struct livemap *map, bool exact, struct record_sample *sample);
-
-/* Events that we did not get: by how much the map's own totals differ from ours. */
-uint64_t livemap_audit(const struct livemap *map, const struct st_stats *counted);
 
 #endif

@@ -203,7 +203,6 @@ static void fold_counts(struct model_map *map, const struct record_sample *sampl
 		map->total[i] = sample->total[i];
 		map->traced[i] = sample->counted[i];
 		map->uncounted[i] = sample->uncounted[i];
-		map->missing[i] = sample->missing[i];
 	}
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++) {
 		uint64_t diff = less(sample->hits[i], map->hits[i]);
@@ -403,6 +402,8 @@ int model_add(struct model *model, const struct record *record)
 	case RECORD_SHED:
 		model_shed(model, &record->shed);
 		return 0;
+	case RECORD_MISSING:
+		return model_missing(model, &record->missing);
 	case RECORD_AUDIT:
 		model->overhead.audit = record->audit;
 		return 0;

@@ -221,6 +221,8 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
  */
 double model_cost_share(const struct model_window *window, uint64_t hold_ns);
 
+/* -EINVAL: no such map. */
+int model_missing(struct model *model, const struct record_missing *missing);
 /* A step of overhead.h was shed, or came back. Of an unknown one nothing is noted. */
 void model_shed(struct model *model, const struct record_shed *shed);
 /* For model_map.estimated: which of its histograms are samples, as of now. */

@@ -4,8 +4,9 @@
  * never are, because the map's own stand in for what was not counted; histograms are made of
  * probe hits, so those that a shed probe feeds hold a sample, for good.
  */
-#include "model.h"
+#include "model_table.h"
 
+#include <errno.h>
 #include <string.h>
 
 void model_shed(struct model *model, const struct record_shed *shed)
@@ -72,4 +73,14 @@ uint64_t model_hold_ns(const struct model_map *map, bool whole)
 		heard = hist_count(hold);
 	}
 	return heard ? (uint64_t)((double)hold->sum / (double)heard * (double)misses) : 0;
+}
+
+int model_missing(struct model *model, const struct record_missing *missing)
+{
+	struct model_map *map = model_map_find(model, &missing->key);
+
+	if (!map)
+		return -EINVAL;
+	memcpy(map->missing, missing->count, sizeof(map->missing));
+	return 0;
 }

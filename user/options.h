@@ -41,6 +41,8 @@ struct options {
 	bool exact;
 	bool lock_waits;
 	bool stacks;
+	double max_overhead; /* percent; 0 = no limit */
+	bool audit;
 	bool verbose;
 	unsigned max_maps;
 	/* Of check. */
@@ -64,16 +66,16 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekUmvcu",                                                                   \
+	X(trace, "pidfoekUOAmvcu",                                                                 \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekUmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                   \
+	X(check, "idfoekUOAmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                 \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekUmvc", "-o FILE [-- CMD]", "trace into a file")                           \
+	X(record, "pidoekUOAmvc", "-o FILE [-- CMD]", "trace into a file")                         \
 	X(report, "fovtuF", "FILE", "show what record wrote, with its findings")                   \
-	X(serve, "pideUmvcLHS", "-p PID[,PID...] | -- CMD",                                        \
+	X(serve, "pideUOAmvcLHS", "-p PID[,PID...] | -- CMD",                                      \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

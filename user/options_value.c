@@ -67,15 +67,17 @@ static int parse_pids(struct options *opts, const char *text)
 /* Plain decimals only: no exponents, no hexadecimal, no "inf". */
 static int parse_number(const struct option_def *def, const char *text, double *ret_value)
 {
-	bool fraction = def->type == TYPE_SECONDS;
+	bool fraction = def->type == TYPE_SECONDS || def->type == TYPE_PERCENT;
 	bool plain = *text && strspn(text, fraction ? "0123456789." : "0123456789") == strlen(text);
 	char *end;
 	double value = strtod(text, &end);
 
 	if (!plain || *end || value < def->min || value > def->max)
 		return option_usage_error("--%s wants %s from %g to %.0f, not '%s'", def->name,
-					  fraction ? "seconds" : "a whole number", def->min,
-					  def->max, text);
+					  def->type == TYPE_SECONDS   ? "seconds"
+					  : def->type == TYPE_PERCENT ? "a percentage"
+								      : "a whole number",
+					  def->min, def->max, text);
 	*ret_value = value;
 	return 0;
 }
@@ -146,6 +148,7 @@ int option_set(struct options *opts, const struct option_def *def, char *text)
 	case TYPE_PIDS:
 		return parse_pids(opts, text);
 	case TYPE_SECONDS:
+	case TYPE_PERCENT:
 		return parse_number(def, text, member);
 	case TYPE_COUNT:
 		if (parse_number(def, text, &value))

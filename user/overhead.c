@@ -75,14 +75,21 @@ static double share_under(const struct question *q, const struct overhead_plan *
 	return overhead_share(overhead_under(q->price, q->rates, plan), q->cpu, q->present);
 }
 
-/* Shed from `plan` on until it fits. */
-static struct overhead_plan fit(const struct question *q, struct overhead_plan plan, double budget)
+/*
+ * Shed from `plan` on until it fits. `patient`: no sampling yet when something else was shed
+ * right now, because without it all rates will be others.
+ */
+static struct overhead_plan fit(const struct question *q, struct overhead_plan plan, double budget,
+				bool patient)
 {
+	uint32_t before = plan.shed;
 	double worth = WORTH * overhead_taken(q->price, q->rates);
 
 	for (unsigned step = 0; step < OVERHEAD_SAMPLED; step++)
 		if (share_under(q, &plan) > budget && step_taken(q->price, q->rates, step) > worth)
 			plan.shed |= 1U << step;
+	if (patient && plan.shed != before)
+		return plan;
 	while (plan.period < OVERHEAD_PERIOD_MAX && share_under(q, &plan) > budget)
 		plan.period *= 2;
 	return plan;
@@ -119,12 +126,12 @@ bool overhead_decide(struct overhead_control *control, const struct overhead_pri
 
 	if (control->budget <= 0)
 		return false;
-	control->plan = fit(&q, before, control->budget);
+	control->plan = fit(&q, before, control->budget, true);
 	if (!same(&control->plan, &before)) {
 		control->calm_since_ns = 0;
 		return true;
 	}
-	goal = fit(&q, all, OVERHEAD_ROOM * control->budget);
+	goal = fit(&q, all, OVERHEAD_ROOM * control->budget, false);
 	next = step_back(before, &goal);
 	if (same(&next, &before)) {
 		control->calm_since_ns = 0;

@@ -12,7 +12,7 @@
  * interval the SAMPLEs of all maps (ended ones for the last
  * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
  * COMMAND comes after that, if a command was traced and has ended.
- * A PRICE comes before the first WINDOW, SHED and AUDIT at any time.
+ * A PRICE comes before the first WINDOW, SHED, MISSING and AUDIT at any time.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -29,6 +29,7 @@ enum record_kind {
 	RECORD_WINDOW,	    /* an interval is complete */
 	RECORD_PRICE,	    /* what a probe hit costs here, and what it may cost in all */
 	RECORD_SHED,	    /* something is not counted from now on, or counted again */
+	RECORD_MISSING,	    /* cumulative, of one map: the audit found a difference */
 	RECORD_AUDIT,	    /* cumulative: the kernel's counts were compared with the maps' */
 	RECORD_FRAME,	    /* a place in a program, with its name */
 	RECORD_STACK,	    /* a call stack, of frames */
@@ -69,7 +70,7 @@ struct record_map {
 /*
  * `total` are lifetime totals; `counted` is what was traced since the attach;
  * hist/sum belong to `counted`; `uncounted` is what the map counted meanwhile while the probe
- * was shed, `missing` what it counted and we should have (a loss). The figures below `alive` come from the state
+ * was shed. The figures below `alive` come from the state
  * page and are as of `ts_ns`; state_ok = 0 says that it could not be read.
  */
 struct record_sample {
@@ -78,7 +79,6 @@ struct record_sample {
 	__u64 total[ST_COUNTER_COUNT];
 	__u64 counted[ST_COUNTER_COUNT];
 	__u64 uncounted[ST_COUNTER_COUNT];
-	__u64 missing[ST_COUNTER_COUNT];
 	__u64 hits[SMAP_PROBE_COUNT];
 	__u64 sum[ST_HIST_COUNT];
 	__u64 hist[ST_HIST_COUNT][SMAP_HIST_SLOTS];
@@ -132,6 +132,12 @@ struct record_shed {
 	__u32 period;  /* 0 not counted; 1 counted again; N: for one slice of time in N */
 	__u32 reserved;
 	__u64 cost_ppm; /* what tracing would cost otherwise */
+};
+
+/* What a map counted and we should have: a loss. */
+struct record_missing {
+	struct st_key key;
+	__u64 count[ST_COUNTER_COUNT];
 };
 
 struct record_audit {
@@ -203,6 +209,7 @@ struct record {
 		struct record_window window;
 		struct record_price price;
 		struct record_shed shed;
+		struct record_missing missing;
 		struct record_audit audit;
 		struct record_frame frame;
 		struct record_stack stack;

@@ -60,6 +60,7 @@ static size_t record_size(__u32 kind)
 		[RECORD_WINDOW] = sizeof(struct record_window),
 		[RECORD_PRICE] = sizeof(struct record_price),
 		[RECORD_SHED] = sizeof(struct record_shed),
+		[RECORD_MISSING] = sizeof(struct record_missing),
 		[RECORD_AUDIT] = sizeof(struct record_audit),
 		[RECORD_FRAME] = sizeof(struct record_frame),
 		[RECORD_STACK] = sizeof(struct record_stack),
@@ -356,6 +357,8 @@ static bool valid(struct reader *reader)
 		return record->window.start_ns <= record->window.end_ns;
 	case RECORD_SHED:
 		return ended(record->shed.step, sizeof(record->shed.step));
+	case RECORD_MISSING:
+		return announced(reader, record->missing.key.target);
 	case RECORD_PRICE:
 	case RECORD_AUDIT:
 	case RECORD_COMMAND:

@@ -34,6 +34,8 @@ struct session_options {
 	unsigned duration_ms; /* 0 = until the targets end */
 	unsigned max_maps;    /* maps per session; 0 = default (65536) */
 	unsigned ring_bytes;  /* ring buffer, rounded up to a power of two; 0 = default */
+	double max_overhead;  /* shed probes above this part of the target's CPU time; 0 = never */
+	bool audit;	      /* once a second, not only at the end */
 };
 
 /*

@@ -130,12 +130,16 @@ static int end_of_window(struct session *session)
 int session_poll(struct session *session, int timeout_ms)
 {
 	uint64_t now;
-	int err;
+	int err, tick_ms;
 
 	if (!session->attached || session->stopped || all_ended(session))
 		return 1;
 	/* Seen while something else was done: a command may be waiting for us. */
 	err = session_follow_link_map(session);
+	if (!err)
+		err = session->backend->tick(session->ctx, &tick_ms);
+	if (!err && tick_ms >= 0 && (timeout_ms < 0 || tick_ms < timeout_ms))
+		timeout_ms = tick_ms;
 	if (!err)
 		err = wait_for_events(session, remaining_ms(session, timeout_ms));
 	if (err)

@@ -285,6 +285,8 @@ static int run_session(struct trace *trace)
 		.interval_ms = trace->meta.interval_ms,
 		.duration_ms = trace->meta.duration_ms,
 		.max_maps = opts->max_maps,
+		.max_overhead = opts->max_overhead / 100,
+		.audit = opts->audit,
 	};
 	const struct record_sink sink = {.emit = on_record, .ctx = trace};
 	int err = session_open(&trace->session, &session, &sink);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * usdt.h - private to the usdt backend, whose parts are backend_usdt.c (load,
- * attach, the table), usdt_maps.c (maps and events), usdt_sample.c (samples) and usdt_follow.c (the processes
- * of a command).
+ * usdt.h - private to the usdt backend, whose parts are backend_usdt.c (load, the table),
+ * usdt_attach.c (links), usdt_maps.c (maps and events), usdt_sample.c (samples) and
+ * usdt_follow.c (the processes of a command).
  */
 #ifndef USDT_H
 #define USDT_H
@@ -13,6 +13,7 @@
 #include "backend.h"
 #include "guard.h"
 #include "livemap.h"
+#include "overhead.h"
 #include "record.h"
 #include "target.h"
 
@@ -37,6 +38,37 @@ struct usdt_image {
 	bool walked; /* all its registries could be read */
 	uint64_t cpu_ns;
 	uint64_t sections, reclaimer_runs;
+	uint64_t tick_cpu_ns; /* as of the last look of usdt_shed.c; 0 = none */
+	uint64_t attached_ns;
+};
+
+/* A file that was attached to. */
+struct usdt_place {
+	int fd;
+	pid_t pid; /* or ATTACH_ALL */
+	uint32_t cookie;
+	const struct target *target; /* of the first process; the only one unless ATTACH_ALL */
+	struct elfnote note;
+};
+
+struct usdt_prog {
+	unsigned probe;
+	bool wanted; /* by the options */
+	struct bpf_program *prog;
+};
+
+/* What the programs do per second, for the budget: usdt_shed.c. */
+struct usdt_load {
+	uint64_t tick_ns, next_ns; /* of the last look, and of the next */
+	uint64_t plan_ns;	   /* when probes were taken off or put back last */
+	uint64_t round_ns;	   /* of the last round of samples */
+	struct st_load seen, round;
+	/* Of all maps, ended ones included: what drives each probe. */
+	uint64_t units[SMAP_PROBE_COUNT], units_round[SMAP_PROBE_COUNT];
+	double hits_per_unit[SMAP_PROBE_COUNT]; /* 0 = not known yet */
+	struct overhead_rates demand;		/* as if nothing were shed */
+	double cpu, present;
+	double smooth; /* weight of the next tick in these */
 };
 
 struct usdt {
@@ -44,7 +76,11 @@ struct usdt {
 	struct record_sink sink;
 	struct ring_buffer *ring;
 	enum attach_way way;
-	struct attach_set attached;
+	struct attach_set attached; /* what is no probe of libsmap */
+	struct attach_set probe[SMAP_PROBE_COUNT];
+	struct usdt_place *place;
+	size_t place_cnt;
+	uint32_t off;		 /* probes that were taken off, a bit each */
 	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
 	bool exact, lock_waits, want_stacks, changed, last;
@@ -52,6 +88,12 @@ struct usdt {
 	bool following; /* a command: targets are process number and file */
 	bool tree;	/* ... with its children */
 	bool done;	/* probes removed: nobody is looked at any more */
+	struct overhead_price price;
+	struct overhead_control control;
+	struct usdt_load load;
+	struct livemap_shed shed;
+	bool audits; /* once a second */
+	uint64_t audit_next_ns;
 	struct backend_watcher watcher;
 	struct guard guard;
 	struct usdt_files files, linkers;
@@ -64,9 +106,41 @@ struct usdt {
 	struct usdt_stacks *stacks; /* NULL without want_stacks */
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
-	uint64_t strangers;	      /* maps of processes that nobody has looked at */
+	uint64_t audit_round;	      /* missing in this round of maps that live ... */
+	uint64_t audit_ended;	      /* ... and of all that have ended */
+	uint64_t audit_rounds, audit_compared;
+	unsigned audit_told; /* messages */
+	uint64_t strangers;  /* maps of processes that nobody has looked at */
 };
 
+/* All programs; skel must be open. */
+void usdt_list_progs(const struct usdt *usdt, struct usdt_prog list[SMAP_PROBE_COUNT]);
+/* A forked child of the target would die at a probe of fd without it (plain.c). Best effort. */
+void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
+		     const struct attach_point *point);
+/* Attach to a file that was not attached to yet. 0 or -errno, after logging. */
+int usdt_attach_probes(struct usdt *usdt, const struct target *target,
+		       const struct target_image *image, uint32_t cookie);
+/* Take probes off everywhere, and put them back: 0, or -errno and they stay off. */
+void usdt_probes_off(struct usdt *usdt, uint32_t probes);
+int usdt_probes_on(struct usdt *usdt, uint32_t probes);
+/* What a hit costs: after the load, before anything else is attached. */
+void usdt_measure_price(struct usdt *usdt);
+int usdt_tell_price(const struct usdt *usdt);
+/* What a map has done since its last sample, and the end of a round of samples. */
+void usdt_count_units(struct usdt *usdt, struct livemap *map, const struct record_sample *sample);
+void usdt_end_round(struct usdt *usdt);
+/* The last sum of all CPUs; what the kernel knows of a map. */
+void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum);
+void usdt_read_info(const struct usdt *usdt, struct livemap *map);
+/* Compare all maps with the kernel's figures; `last`: at rest, after the detach. */
+int usdt_audit(struct usdt *usdt, bool last);
+int usdt_audit_map(struct usdt *usdt, struct livemap *map, bool at_rest);
+/* Everything, for good. Returns when no program runs any more. */
+void usdt_detach(struct usdt *usdt);
+void usdt_places_free(struct usdt *usdt);
+/* CLOCK_MONOTONIC */
+uint64_t usdt_now_ns(void);
 /* The image with this key of ours; NULL = no such. */
 const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key);
 /* Emit a record of ours; its target gets the number that the user knows. */
@@ -90,6 +164,7 @@ int usdt_file_index(struct usdt_files *files, dev_t dev, uint64_t ino, bool *ret
 int usdt_drain(void *ctx);
 int usdt_sample(void *ctx, bool last);
 int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher);
+int usdt_tick(void *ctx, int *ret_wait_ms);
 bool usdt_tree_lives(const void *ctx);
 
 #endif

@@ -18,8 +18,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "usdt.skel.h"
 #include "usdt_stacks.h"
+
+uint64_t usdt_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
 
 const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key)
 {
@@ -46,6 +55,8 @@ int usdt_emit(const struct usdt *usdt, struct record *record, unsigned kind, siz
 		renumber(usdt, &record->sample.key.target);
 	else if (kind == RECORD_EVENT)
 		renumber(usdt, &record->event.target);
+	else if (kind == RECORD_MISSING)
+		renumber(usdt, &record->missing.key.target);
 	else if (kind == RECORD_STACK)
 		renumber(usdt, &record->stack.target);
 	else if (kind == RECORD_STACK_COUNT)
@@ -81,6 +92,9 @@ static int found_state(struct usdt *usdt, const struct usdt_image *in,
 	map->state_ok = map->listed = true;
 	if (!is_new)
 		return 0;
+	if (attaching || state->created_ns < in->attached_ns)
+		livemap_came_late(map);
+	map->first_known = true;
 	if (attaching && state->pending.count)
 		map->stale_batch = state->pending.misses_total;
 	return announce(usdt, map);
@@ -140,8 +154,10 @@ struct livemap *usdt_found_key(struct usdt *usdt, const struct st_key *key,
 	}
 	if (!is_new)
 		return map;
-	if (target_read_state(in->target, key->addr, &state) == 0 && state.id == key->id)
+	if (target_read_state(in->target, key->addr, &state) == 0 && state.id == key->id) {
 		map->state = state;
+		map->first_known = state.created_ns >= in->attached_ns;
+	}
 	*ret_err = announce(usdt, map);
 	return map;
 }
@@ -183,6 +199,9 @@ int usdt_event(void *ctx, void *data, size_t size)
 	struct livemap *map;
 	int err;
 
+	if (size >= offsetof(struct st_event, ts_ns) &&
+	    ((const struct st_event *)data)->target == ST_COOKIE_COST)
+		return 0; /* our own, made to find out what it costs */
 	if (size >= sizeof(record.event.kind) && *(const __u16 *)data == ST_EVENT_STACK)
 		return usdt_stacks_event(usdt, data, size);
 	if (size < sizeof(record.event))

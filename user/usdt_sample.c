@@ -3,6 +3,7 @@
  * usdt_sample.c - one round over all maps, see usdt_maps.c: what the kernel counted and
  * what the maps say of themselves, one SAMPLE each; and what was lost.
  */
+#include "audit.h"
 #include "usdt.h"
 
 #include <bpf/bpf.h>
@@ -10,20 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "usdt.skel.h"
 #include "usdt_stacks.h"
 
 #define BATCH 256 /* entries of the kernel's table per system call */
 #define AGREE_TRIES 16
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static int begin_round(struct livemap *map, void *ctx)
 {
@@ -58,7 +50,7 @@ static int read_infos(struct usdt *usdt)
 	return err ? err : end == -ENOENT ? 0 : end;
 }
 
-static void read_info(const struct usdt *usdt, struct livemap *map)
+void usdt_read_info(const struct usdt *usdt, struct livemap *map)
 {
 	struct st_info info;
 
@@ -68,7 +60,7 @@ static void read_info(const struct usdt *usdt, struct livemap *map)
 	map->has_info = true;
 }
 
-static void read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
+void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
 {
 	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
 	__u64 *sum = (__u64 *)ret_sum;
@@ -147,13 +139,14 @@ static void sample_last(const struct usdt *usdt, const struct usdt_image *in, st
 		struct st_stats counted;
 		struct smap_state state;
 
-		read_stats(usdt, &map->key, &counted);
+		usdt_read_stats(usdt, &map->key, &counted);
 		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
 			break;
 		map->state = state;
-		read_info(usdt, map);
-		livemap_sample(map, &counted, usdt->now, sample);
-		if (livemap_add_pending(map, usdt->exact, sample))
+		usdt_read_info(usdt, map);
+		livemap_sample(map, &counted, &usdt->shed, usdt->now, sample);
+		if (!livemap_listens(map, &usdt->shed, ST_COUNTER_misses) ||
+		    livemap_add_pending(map, usdt->skel->bss->each_miss, sample))
 			break;
 	}
 }
@@ -168,33 +161,31 @@ static int sample_map(struct livemap *map, void *ctx)
 	map->ended = refresh(usdt, map, in);
 	map->state_ok |= map->final;
 	if (map->ended) /* perhaps after its info was read */
-		read_info(usdt, map);
-	read_stats(usdt, &map->key, &counted);
-	livemap_sample(map, &counted, usdt->now, &record.sample);
+		usdt_read_info(usdt, map);
+	usdt_read_stats(usdt, &map->key, &counted);
+	livemap_sample(map, &counted, &usdt->shed, usdt->now, &record.sample);
 	if (usdt->last && !map->ended)
 		sample_last(usdt, in, map, &record.sample);
 	sample_process(in, map, &record.sample);
+	usdt_count_units(usdt, map, &record.sample);
+	if (map->state_ok)
+		audit_look(map);
 	if (map->ended) {
 		int err = usdt_stacks_end(usdt, &map->key);
 
 		if (err)
 			return err;
-		usdt->audit += livemap_audit(map, &counted);
+		err = usdt_audit_map(usdt, map, true);
+		if (err)
+			return err;
 		forget(usdt, map);
 	}
 	return usdt_emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
 }
 
-/* After the detach nothing moves any more. */
-static int audit_map(struct livemap *map, void *ctx)
+static int end_stacks(struct livemap *map, void *ctx)
 {
-	struct usdt *usdt = ctx;
-	struct st_stats counted;
-
-	read_stats(usdt, &map->key, &counted);
-	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key, &map->info) == 0)
-		usdt->audit += livemap_audit(map, &counted);
-	return usdt_stacks_end(usdt, &map->key);
+	return usdt_stacks_end(ctx, &map->key);
 }
 
 static int emit_loss(const struct usdt *usdt, const char *name, const char *help, uint64_t count)
@@ -271,15 +262,18 @@ int usdt_sample(void *ctx, bool last)
 		usdt->state_unread += usdt->strangers;
 	if (!err)
 		err = usdt_stacks_sample(usdt);
-	usdt->now = now_ns();
+	usdt->now = usdt_now_ns();
 	if (!err)
 		err = livemap_each(&usdt->maps, sample_map, usdt);
+	usdt_end_round(usdt);
 	if (!err && last) {
-		attach_remove_all(&usdt->attached);
+		usdt_detach(usdt);
 		usdt_follow_end(usdt);
 		err = usdt_stacks_sample(usdt);
 		if (!err)
-			err = livemap_each(&usdt->maps, audit_map, usdt);
+			err = usdt_audit(usdt, true);
+		if (!err)
+			err = livemap_each(&usdt->maps, end_stacks, usdt);
 	}
 	return err ? err : emit_losses(usdt);
 }
