@@ -111,6 +111,9 @@ static void test_what_is_wrong_and_where(void **state)
 	(void)state;
 	refuse("traps:\n  read-diffusion:\n    min_promotion: 3\n", ":3:", "'min_promotions'");
 	refuse("traps:\n  read-difusion: {raise: 3}\n", ":2:", "'read-diffusion'");
+	refuse("# a list\n\n- traps\n", ":3:", "Expecting MAPPING");
+	refuse("hello\n", ":1:", "Expecting MAPPING");
+	refuse("\"tr\\x07aps\": {}\n", ":1:", "tr\\x07aps");
 	refuse("\nbudgets: {mises: 3}\n", ":2:", "'misses'");
 	refuse("fail-on: off\n", ":1:", "off");
 	refuse("fail-on: warnin\n", ":1:", "'warning'");
@@ -135,9 +138,10 @@ static void test_bounds(void **state)
 	refuse("interval: .nan\n", ":1:", "is no number");
 	refuse("interval: nan\n", ":1:", "from 0.01");
 	refuse("interval: 1e400\n", ":1:", "from 0.01");
-	refuse("traps:\n  read-diffusion:\n    raise: 4\n", ":3:", "raise at most of");
-	refuse("traps:\n  read-diffusion:\n    raise: 1.5\n", ":3:", "count windows");
-	refuse("traps:\n  read-diffusion:\n    clear: 1.5\n", "policy", "clear 1.5");
+	refuse("traps:\n  read-diffusion:\n    raise: 4\n", ":3:", "raise must be at most of");
+	refuse("traps:\n  read-diffusion:\n    raise: 1.5\n", ":3:", "counts windows");
+	refuse("traps:\n  write-starvation:\n    retained_windows: 4.5\n", ":3:", "counts windows");
+	refuse("traps:\n  read-diffusion:\n    clear: 1.5\n", "policy", "clear counts windows");
 	refuse("maps:\n  - pattern: a\n  - pattern: b\n    budgets: {misses: -1}\n",
 	       ":4:", "maps.1.budgets.misses");
 	assert_int_equal(load(&policy, "traps:\n  read-diffusion: {raise: 60, of: 60}\n"), 0);

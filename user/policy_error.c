@@ -201,6 +201,28 @@ static unsigned line_of(const struct policy_source *source, const char *path)
 	return line;
 }
 
+/* Of the document's first node, which libcyaml names without a line; 0: there is none. */
+static unsigned first_line(const struct policy_source *source)
+{
+	yaml_event_type_t type = YAML_NO_EVENT;
+	yaml_parser_t parser;
+	yaml_event_t event;
+	unsigned line = 0;
+
+	if (!yaml_parser_initialize(&parser))
+		return 0;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->len);
+	while (!line && type != YAML_STREAM_END_EVENT && yaml_parser_parse(&parser, &event)) {
+		type = event.type;
+		if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT ||
+		    type == YAML_MAPPING_START_EVENT)
+			line = (unsigned)event.start_mark.line + 1;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return line;
+}
+
 /* --- messages -------------------------------------------------------------------- */
 
 static void where(char *dst, size_t dst_size, const struct policy_source *source, unsigned line)
@@ -218,7 +240,7 @@ int policy_error_schema(struct policy_source *source, const char *reason)
 	char place[512], safe[4 * sizeof(source->message) + 1];
 	const char *meant = name ? nearest(name + 1) : NULL;
 
-	where(place, sizeof(place), source, source->line);
+	where(place, sizeof(place), source, source->line ? source->line : first_line(source));
 	name_escape(safe, sizeof(safe), said);
 	log_err(0, "policy %s: %s", place, safe);
 	if (meant && strcmp(meant, name + 1) != 0)

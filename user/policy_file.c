@@ -129,6 +129,16 @@ struct place {
 	char path[128]; /* "traps.read-diffusion", for messages */
 };
 
+static bool counts_windows(const char *name)
+{
+	static const char *const names[] = {"raise", "of", "clear", "retained_windows"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static int lay_number(const struct place *place, const char *name, const double *raw, double min,
 		      double max, double *ret_value)
 {
@@ -136,27 +146,28 @@ static int lay_number(const struct place *place, const char *name, const double 
 
 	if (!raw)
 		return 0;
+	snprintf(path, sizeof(path), "%s%s%s", place->path, *place->path ? "." : "", name);
+	if (counts_windows(name) && *raw != floor(*raw))
+		return policy_error_value(place->source, path,
+					  "counts windows: a whole number, not %g", *raw);
 	if (*raw >= min && *raw <= max) { /* false for NaN */
 		*ret_value = *raw;
 		return 0;
 	}
-	snprintf(path, sizeof(path), "%s%s%s", place->path, *place->path ? "." : "", name);
 	return policy_error_value(place->source, path, "must be from %g to %g, not %g", min, max,
 				  *raw);
 }
 
 /* "raise in of windows" must be possible. */
-static int check_windows(const struct place *place, double raise, double of, double clear)
+static int check_windows(const struct place *place, double raise, double of)
 {
 	char path[192];
 
-	if (raise == floor(raise) && of == floor(of) && clear == floor(clear) && raise <= of)
+	if (raise <= of)
 		return 0;
 	snprintf(path, sizeof(path), "%s.raise", place->path);
-	return policy_error_value(place->source, path,
-				  "raise, of and clear count windows, raise at most of: not %g "
-				  "of %g, clear %g",
-				  raise, of, clear);
+	return policy_error_value(place->source, path, "must be at most of: not %g of %g", raise,
+				  of);
 }
 
 #define LAY_NUMBER(name, value, min, max, help)                                                    \
@@ -172,7 +183,7 @@ static int check_windows(const struct place *place, double raise, double of, dou
 		if (raw->severity)                                                                 \
 			*severity = *raw->severity;                                                \
 		LIST(LAY_NUMBER)                                                                   \
-		return err ? err : check_windows(place, into->raise, into->of, into->clear);       \
+		return err ? err : check_windows(place, into->raise, into->of);                    \
 	}
 TRAP_LIMITS(LAY_TRAP)
 
