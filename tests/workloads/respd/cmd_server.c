@@ -79,9 +79,9 @@ static void info_stats(struct client *client, FILE *out)
 {
 	fprintf(out,
 		"total_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64
-		"\r\nrejected_connections:%" PRIu64 "\r\n",
+		"\r\nrejected_connections:%" PRIu64 "\r\nstore_reads:%" PRIu64 "\r\n",
 		read_counter(&client->info->accepted), read_counter(&client->info->commands),
-		read_counter(&client->info->rejected));
+		read_counter(&client->info->rejected), keyspace_store_reads(client->keyspace));
 }
 
 /* The totals over all maps, then a line for each map. */
@@ -102,9 +102,9 @@ static void info_smap(struct client *client, FILE *out)
 #undef INFO_COUNTER
 		fprintf(out,
 			",read_len=%" PRIu64 ",dirty_len=%" PRIu64 ",threshold=%" PRIu64
-			",lock_waits=%" PRIu64 ",table_bytes=%" PRIu64 "\r\n",
+			",lock_waits=%" PRIu64 ",growths=%" PRIu64 ",table_bytes=%" PRIu64 "\r\n",
 			state.read_len, state.dirty_len, state.threshold, state.lock_waits,
-			state.table_bytes);
+			state.growths, state.table_bytes);
 	}
 	fprintf(out, "maps:%u\r\n", map_cnt);
 #define INFO_TOTAL(name) fprintf(out, #name ":%" PRIu64 "\r\n", (uint64_t)total.name);

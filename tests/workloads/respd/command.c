@@ -30,6 +30,7 @@ const struct command commands[] = {
 	{ "command", -1, cmd_command, "", 0, 0, 0, "COMMAND [COUNT|DOCS [name...]|INFO name...]" },
 	{ "config", -2, cmd_config, "admin", 0, 0, 0, "CONFIG GET pattern... | SET name value" },
 	{ "client", -2, cmd_client, "", 0, 0, 0, "CLIENT ID|GETNAME|SETNAME name|SETINFO attribute value" },
+	{ "debug", -2, cmd_debug, "admin", 0, 0, 0, "DEBUG SLEEP s [OUTSIDE] | PROMOTE: see cmd_debug.c" },
 	{ "select", 2, cmd_select, "fast", 0, 0, 0, "SELECT 0: there is one database" },
 	{ "quit", -1, cmd_quit, "fast", 0, 0, 0, "QUIT: close the connection" },
 	{ "shutdown", -1, cmd_shutdown, "admin", 0, 0, 0, "SHUTDOWN [NOSAVE]: end the server" },

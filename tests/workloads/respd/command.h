@@ -80,6 +80,7 @@ void cmd_command(struct client *client);
 void cmd_config(struct client *client);
 void cmd_client(struct client *client);
 void cmd_select(struct client *client);
+void cmd_debug(struct client *client); /* cmd_debug.c */
 void cmd_quit(struct client *client);
 void cmd_shutdown(struct client *client);
 

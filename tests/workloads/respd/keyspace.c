@@ -320,6 +320,23 @@ int keyspace_clear(struct keyspace *ks)
 	return err;
 }
 
+static bool first_is_enough(const void *key, size_t len, void *value, void *ctx)
+{
+	(void)key, (void)len, (void)value, (void)ctx;
+	return false;
+}
+
+void keyspace_promote(struct keyspace *ks)
+{
+	for (unsigned i = 0; i < ks->map_cnt; i++)
+		smap_range(ks->maps[i], first_is_enough, NULL);
+}
+
+uint64_t keyspace_store_reads(struct keyspace *ks)
+{
+	return ks->store ? store_reads(ks->store) : 0;
+}
+
 /* --- figures ---------------------------------------------------------------------- */
 
 size_t keyspace_len(struct keyspace *ks)

@@ -51,6 +51,11 @@ int keyspace_add(struct keyspace *keyspace, const void *key, size_t len, int64_t
 /* 0, -ENOMEM (some maps may be cleared), -EIO. */
 int keyspace_clear(struct keyspace *keyspace);
 
+/* What waits in dirty is promoted. */
+void keyspace_promote(struct keyspace *keyspace);
+/* How often the store was asked for a key; 0 without one. */
+uint64_t keyspace_store_reads(struct keyspace *keyspace);
+
 /* Keys in the maps; what is only in the store does not count. */
 size_t keyspace_len(struct keyspace *keyspace);
 unsigned keyspace_map_cnt(const struct keyspace *keyspace);

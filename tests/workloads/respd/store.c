@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum statement { GET, PUT, DELETE, CLEAR, STATEMENT_COUNT };
@@ -31,6 +32,7 @@ static const char schema[] =
 struct store {
 	pthread_mutex_t mutex;
 	sqlite3 *db;
+	_Atomic uint64_t reads;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 
@@ -113,6 +115,8 @@ int store_get(struct store *store, const void *key, size_t len, int64_t now_ms,
 	struct value *value;
 	int ret, found;
 
+	/* Relaxed: a counter, only ever shown. */
+	atomic_fetch_add_explicit(&store->reads, 1, memory_order_relaxed);
 	sqlite3_bind_int64(get, 2, now_ms);
 	ret = sqlite3_step(get);
 	if (ret == SQLITE_ROW) {
@@ -126,6 +130,12 @@ int store_get(struct store *store, const void *key, size_t len, int64_t now_ms,
 	}
 	finish(get);
 	return found;
+}
+
+uint64_t store_reads(const struct store *store)
+{
+	/* Relaxed: as above. */
+	return atomic_load_explicit(&store->reads, memory_order_relaxed);
 }
 
 int store_put(struct store *store, const void *key, size_t len, const struct value *value)

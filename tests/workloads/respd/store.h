@@ -22,6 +22,8 @@ void store_unlock(struct store *store);
 /* 1 and a new value, 0 not there, -ENOMEM, -EIO. Expired rows are not there. */
 int store_get(struct store *store, const void *key, size_t len, int64_t now_ms,
 	      struct value **ret_value);
+/* How many store_get() there were; needs no lock. */
+uint64_t store_reads(const struct store *store);
 /* 0, -EIO. */
 int store_put(struct store *store, const void *key, size_t len, const struct value *value);
 /* 1 deleted, 0 was not there, -EIO. */
