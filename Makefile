@@ -225,8 +225,8 @@ demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 demo-traps: all $(WORKLOADS)  ## the three traps, with and without the remedy
 	$(Q)O=$(O) tests/demo-traps.sh
 
-score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N
-	$(Q)O=$(O) tests/score.sh -j $(or $(JOBS),1) '$(ONLY)'
+score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N MARGINS=1
+	$(Q)O=$(O) tests/$(if $(MARGINS),score-margins.sh,score.sh) -j $(or $(JOBS),1) '$(ONLY)'
 
 bench: all $(WORKLOADS) $(BENCHES)  ## print the tables of docs/performance.md
 	$(Q)O=$(O) tests/bench/run.sh

@@ -32,7 +32,6 @@ static const struct shape pseudo[] = {
 	LATE("hits-1m", 1000000, NOTHING, HITS(20000)),
 	LATE("hits-threads", 10000, NOTHING, {step_hot, .rate = 2000, .threads = 8}),
 	LATE("hits-bytes", 5000, .bytes = 1, HITS(5000)),
-	LATE("hits-of-many", 5000, CALM(20), HITS(5000)),
 	LATE("writes-of-many", 5000, CALM(20), HITS(5000), {step_replace, .rate = 50}),
 	LATE("trickle-1k", 1000, NOTHING, HITS(2000), MISSES(4)),
 	LATE("trickle-1m", 1000000, NOTHING, HITS(2000), MISSES(2000)),
