@@ -11,7 +11,7 @@ packages="
 	libncurses-dev tmux libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils libxml2-utils openssl
 	spin libclang-rt-14-dev
-	libmicrohttpd-dev prometheus curl chromium fonts-dejavu-core
+	libmicrohttpd-dev libcurl4-openssl-dev prometheus yq curl chromium fonts-dejavu-core
 	libprotobuf-c-dev protobuf-c-compiler golang-go
 "
 

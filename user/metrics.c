@@ -35,6 +35,13 @@ int metrics_create(struct metrics **ret_metrics, unsigned limit)
 	return 0;
 }
 
+void metrics_set_exports(struct metrics *metrics, uint64_t sent, uint64_t lost)
+{
+	metrics->exporting = true;
+	metrics->exports_sent = sent;
+	metrics->exports_lost = lost;
+}
+
 void metrics_free(struct metrics *metrics)
 {
 	if (!metrics)

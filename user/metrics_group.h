@@ -60,6 +60,8 @@ struct metrics {
 	struct metrics_group other;
 	uint64_t other_groups; /* that `other` stands for */
 	uint64_t moved;	       /* groups that others have displaced */
+	bool exporting;
+	uint64_t exports_sent, exports_lost;
 	/* Of the last report. */
 	const char *version;
 	uint64_t start_unix_ns, windows, processes, events_seen;

@@ -66,6 +66,11 @@ static const struct {
 	X(oldest_retired_ns, "oldest_retired", SECONDS,                                            \
 	  "Age of the oldest retired item that waits for a grace period.")
 
+#define FAMILY(called, is_a, counts, says)                                                         \
+	{                                                                                          \
+		.name = called, .kind = METRICS_##is_a, .unit = METRICS_##counts, .help = says     \
+	}
+
 static void begin(const struct walk *walk, const struct metrics_family *family)
 {
 	walk->visitor->family(walk->visitor->ctx, family);
@@ -98,8 +103,10 @@ static void put_real(const struct walk *walk, const struct metrics_family *famil
 static void walk_counters(const struct walk *walk)
 {
 	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++) {
-		const struct metrics_family family = {counters[c].name, METRICS_COUNTER,
-						      METRICS_NUMBER, counters[c].help};
+		const struct metrics_family family = {.name = counters[c].name,
+						      .kind = METRICS_COUNTER,
+						      .help = counters[c].help,
+						      .lifetime = true};
 
 		begin(walk, &family);
 		for (size_t i = 0; i < walk->count; i++)
@@ -112,8 +119,7 @@ static void walk_rates(const struct walk *walk)
 {
 #define WALK_RATE(member, name, unit, help)                                                        \
 	{                                                                                          \
-		const struct metrics_family family = {name, METRICS_COUNTER, METRICS_##unit,       \
-						      help};                                       \
+		const struct metrics_family family = FAMILY(name, COUNTER, unit, help);            \
                                                                                                    \
 		begin(walk, &family);                                                              \
 		for (size_t i = 0; i < walk->count; i++)                                           \
@@ -127,7 +133,7 @@ static void walk_gauges(const struct walk *walk)
 {
 #define WALK_GAUGE(member, name, unit, help)                                                       \
 	{                                                                                          \
-		const struct metrics_family family = {name, METRICS_GAUGE, METRICS_##unit, help};  \
+		const struct metrics_family family = FAMILY(name, GAUGE, unit, help);              \
                                                                                                    \
 		begin(walk, &family);                                                              \
 		for (size_t i = 0; i < walk->count; i++)                                           \
@@ -139,12 +145,12 @@ static void walk_gauges(const struct walk *walk)
 
 static void walk_real_gauges(const struct walk *walk)
 {
-	const struct metrics_family coming = {
-		"promotion_in", METRICS_GAUGE, METRICS_SECONDS,
-		"Time to the next promotion at the present rate of misses; +Inf: not coming."};
-	const struct metrics_family cost = {
-		"cost_share", METRICS_GAUGE, METRICS_RATIO,
-		"Part of the process's time that slow paths took in the last window."};
+	const struct metrics_family coming = FAMILY(
+		"promotion_in", GAUGE, SECONDS,
+		"Time to the next promotion at the present rate of misses; +Inf: not coming.");
+	const struct metrics_family cost =
+		FAMILY("cost_share", GAUGE, RATIO,
+		       "Part of the process's time that slow paths took in the last window.");
 
 	begin(walk, &coming);
 	for (size_t i = 0; i < walk->count; i++) {
@@ -169,9 +175,10 @@ static void walk_hists(const struct walk *walk)
 {
 	for (unsigned h = 0; h < ST_HIST_COUNT; h++) {
 		bool ns = strcmp(hist_info[h].unit, "ns") == 0;
-		const struct metrics_family family = {hist_info[h].name, METRICS_HISTOGRAM,
-						      ns ? METRICS_SECONDS : METRICS_NUMBER,
-						      hist_info[h].title};
+		const struct metrics_family family = {.name = hist_info[h].name,
+						      .kind = METRICS_HISTOGRAM,
+						      .unit = ns ? METRICS_SECONDS : METRICS_NUMBER,
+						      .help = hist_info[h].title};
 
 		begin(walk, &family);
 		for (size_t i = 0; i < walk->count; i++) {
@@ -188,8 +195,8 @@ static void walk_hists(const struct walk *walk)
 
 static void walk_traps(const struct walk *walk)
 {
-	const struct metrics_family active = {"trap_active", METRICS_GAUGE, METRICS_NUMBER,
-					      "1 while the trap holds a map of this name."};
+	const struct metrics_family active =
+		FAMILY("trap_active", GAUGE, NUMBER, "1 while the trap holds a map of this name.");
 
 	begin(walk, &active);
 	for (unsigned t = 0; trap_texts[t].name && t < METRICS_TRAPS_MAX; t++)
@@ -208,8 +215,7 @@ static void walk_traps(const struct walk *walk)
 
 static void walk_found(const struct walk *walk)
 {
-	const struct metrics_family found = {"findings", METRICS_COUNTER, METRICS_NUMBER,
-					     "Findings so far."};
+	const struct metrics_family found = FAMILY("findings", COUNTER, NUMBER, "Findings so far.");
 
 	begin(walk, &found);
 	for (size_t i = 0; i < walk->metrics->found_count; i++) {
@@ -226,8 +232,8 @@ static void walk_found(const struct walk *walk)
 
 static void walk_losses(const struct walk *walk)
 {
-	const struct metrics_family losses = {"losses", METRICS_COUNTER, METRICS_NUMBER,
-					      "What smaptrace did not get, by kind: docs/json.md."};
+	const struct metrics_family losses = FAMILY(
+		"losses", COUNTER, NUMBER, "What smaptrace did not get, by kind: docs/json.md.");
 
 	begin(walk, &losses);
 	for (size_t i = 0; i < walk->metrics->loss_count; i++) {
@@ -253,10 +259,25 @@ static void walk_losses(const struct walk *walk)
 	X(start_unix_ns, "trace_start_time", GAUGE, SECONDS,                                       \
 	  "When the trace began, since the epoch.")
 
+static void walk_exports(const struct walk *walk)
+{
+	const struct metrics_family sent =
+		FAMILY("otlp_sent", COUNTER, NUMBER, "Requests that the collector took.");
+	const struct metrics_family lost =
+		FAMILY("otlp_lost", COUNTER, NUMBER, "Requests that it did not get.");
+
+	if (!walk->metrics->exporting)
+		return;
+	begin(walk, &sent);
+	put_number(walk, &sent, METRICS_NO_SERIES, walk->metrics->exports_sent);
+	begin(walk, &lost);
+	put_number(walk, &lost, METRICS_NO_SERIES, walk->metrics->exports_lost);
+}
+
 static void walk_tracer(const struct walk *walk)
 {
-	const struct metrics_family info = {"build_info", METRICS_GAUGE, METRICS_NUMBER,
-					    "1, with the version of smaptrace."};
+	const struct metrics_family info =
+		FAMILY("build_info", GAUGE, NUMBER, "1, with the version of smaptrace.");
 	const struct metrics_point one = {
 		.series = METRICS_NO_SERIES,
 		.labels = {{"version", walk->metrics->version ? walk->metrics->version : ""}},
@@ -265,7 +286,7 @@ static void walk_tracer(const struct walk *walk)
 
 #define WALK_ONE(member, name, kind, unit, help)                                                   \
 	{                                                                                          \
-		const struct metrics_family family = {name, METRICS_##kind, METRICS_##unit, help}; \
+		const struct metrics_family family = FAMILY(name, kind, unit, help);               \
                                                                                                    \
 		begin(walk, &family);                                                              \
 		put_number(walk, &family, METRICS_NO_SERIES, walk->metrics->member);               \
@@ -306,5 +327,6 @@ void metrics_walk(const struct metrics *metrics, const struct metrics_group *con
 	walk_traps(&walk);
 	walk_found(&walk);
 	walk_losses(&walk);
+	walk_exports(&walk);
 	walk_tracer(&walk);
 }

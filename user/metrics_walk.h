@@ -25,6 +25,7 @@ struct metrics_family {
 	enum metrics_kind kind;
 	enum metrics_unit unit;
 	const char *help;
+	bool lifetime; /* counts from before the trace */
 };
 
 #define METRICS_EXTRA_LABELS 2

@@ -105,8 +105,9 @@ static int parse_some(struct options *opts, int argc, char **argv, char *given, 
 			else
 				printf("smaptrace %s\n", SMAPTRACE_VERSION);
 			*ret_status = EXIT_CLEAN;
-			if (fflush(stdout) != 0) {
-				log_err(-errno, "cannot write to standard output");
+			/* A write that failed before is only remembered by ferror(). */
+			if (fflush(stdout) != 0 || ferror(stdout)) {
+				log_err(errno ? -errno : -EIO, "cannot write to standard output");
 				*ret_status = EXIT_CANNOT_TRACE;
 			}
 			return -1;

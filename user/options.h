@@ -45,6 +45,7 @@ struct options {
 	bool audit;
 	bool verbose;
 	unsigned max_maps;
+	char *otlp; /* URL of a collector; NULL = none */
 	/* Of check. */
 	char *policy;  /* file; NULL = the defaults */
 	char *fail_on; /* name of a severity; NULL = as the policy says */
@@ -66,16 +67,16 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekUOAmvcu",                                                                 \
+	X(trace, "pidfoekUOAmvcuT",                                                                \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekUOAmvcyatnjsglxrbw", "[OPTION...] -- CMD",                                 \
+	X(check, "idfoekUOAmvcyatnjsglxrbwT", "[OPTION...] -- CMD",                                \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekUOAmvc", "-o FILE [-- CMD]", "trace into a file")                         \
+	X(record, "pidoekUOAmvcT", "-o FILE [-- CMD]", "trace into a file")                        \
 	X(report, "fovtuF", "FILE", "show what record wrote, with its findings")                   \
-	X(serve, "pideUOAmvcLHS", "-p PID[,PID...] | -- CMD",                                      \
+	X(serve, "pideUOAmvcLHST", "-p PID[,PID...] | -- CMD",                                     \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

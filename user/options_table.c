@@ -63,6 +63,8 @@ const struct option_def option_defs[] = {
 	 .help = "answer requests for this name, too; may be repeated"},
 	{'S', true, "series", TYPE_COUNT, INTO(series), .min = 1, .max = METRICS_LIMIT_MAX,
 	 .arg = "N", .help = "map names with metrics of their own (default 50)"},
+	{'T', true, "otlp", TYPE_TEXT, INTO(otlp), .arg = "URL",
+	 .help = "send metrics to an OpenTelemetry collector"},
 	{'v', false, "verbose", TYPE_FLAG, INTO(verbose), .help = "say more on stderr"},
 	{'h', false, "help", TYPE_HELP, .help = "print this"},
 	{'V', false, "version", TYPE_VERSION, .help = "print the version"},

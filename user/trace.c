@@ -18,6 +18,7 @@
 #include "history.h"
 #include "log.h"
 #include "model.h"
+#include "otlp.h"
 #include "replay.h"
 #include "session.h"
 #include "trap.h"
@@ -29,6 +30,7 @@ struct trace {
 	struct model *model;
 	struct traps *traps;
 	struct history *history; /* NULL: no destination wants it */
+	struct otlp *otlp;	 /* NULL: no collector */
 	struct report_meta meta;
 	struct session *session;
 	bool stop; /* a destination or the tap failed: no more is wanted */
@@ -149,6 +151,8 @@ static int put_report(struct trace *trace, enum report_kind kind)
 	if (trace->history && history_add(trace->history, report))
 		log_warn("no memory for the history of all maps: charts are incomplete");
 	report->findings_cut = traps_cut(trace->traps);
+	if (trace->otlp && kind == REPORT_WINDOW && otlp_add(trace->otlp, report))
+		log_warn("no memory for the metrics of a window: they are not sent");
 	/* A view goes first: it gives the terminal back before the summary is printed. */
 	if (trace->plan->on_report)
 		err = trace->plan->on_report(trace->plan->ctx, report);
@@ -388,9 +392,18 @@ int trace_run(struct trace_plan *plan)
 
 	if (set_meta(&trace))
 		return EXIT_CANNOT_TRACE;
-	if (open_destinations(plan))
+	if (plan->opts->otlp) {
+		int err = otlp_create(&trace.otlp, plan->opts->otlp, &trace.meta);
+
+		if (err)
+			return err == -EINVAL ? EXIT_USAGE : EXIT_CANNOT_TRACE;
+	}
+	if (open_destinations(plan)) {
+		otlp_close(trace.otlp);
 		return EXIT_CANNOT_TRACE;
+	}
 	status = close_destinations(plan, run(&trace));
+	otlp_close(trace.otlp);
 	history_free(trace.history);
 	if (trace.model && trace.model->command_ended) {
 		plan->command_ended = true;
