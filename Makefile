@@ -228,6 +228,10 @@ demo-traps: all $(WORKLOADS)  ## the three traps, with and without the remedy
 score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N MARGINS=1
 	$(Q)O=$(O) tests/$(if $(MARGINS),score-margins.sh,score.sh) -j $(or $(JOBS),1) '$(ONLY)'
 
+.PHONY: fixtures
+fixtures: all $(WORKLOADS)  ## record tests/fixtures anew, after a change of the format
+	$(Q)O=$(O) tests/fixtures/record.sh
+
 bench: all $(WORKLOADS) $(BENCHES)  ## print the tables of docs/performance.md
 	$(Q)O=$(O) tests/bench/run.sh
 
