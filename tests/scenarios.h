@@ -102,6 +102,10 @@ static void fill_sample(struct record_sample *s, unsigned map, unsigned window)
 			s->hist[h][slot] = (uint64_t)scale * (slot + 1);
 			s->sum[h] += (uint64_t)scale * (slot + 1) << slot;
 		}
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT && map < 2; i++)
+		s->hits[i] = scale * 100;
+	if (map == 0 && window == 2)
+		s->uncounted[ST_COUNTER_misses] = 1234;
 	s->threshold = 1000;
 	s->miss_count = 456;
 	s->read_len = 123456;
@@ -236,6 +240,37 @@ static void add_stacks(struct model *model, const struct scenario *scenario, uns
 	}
 }
 
+/* A price from the start; in the second window single misses are shed, and misses sampled. */
+static void add_overhead(struct model *model, const struct scenario *scenario, unsigned window)
+{
+	static const char *const shed[] = {"exact", "misses"};
+	const struct st_key key = {.addr = 0x7f0000001000, .id = 1};
+	struct record r = {.kind = RECORD_PRICE};
+
+	r.price.miss_ns = 30;
+	r.price.budget_ppm = scenario->maps > 1 ? 20000 : 0;
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		r.price.hit_ns[i] = 1000;
+	if (window == 1)
+		add(model, &r);
+	for (unsigned i = 0; i < 2 && window == 2 && scenario->maps > 1; i++) {
+		r = (struct record){.kind = RECORD_SHED};
+		r.shed.ts_ns = START + SECOND + SECOND / 2;
+		strcpy(r.shed.step, shed[i]);
+		r.shed.period = i * 4;
+		r.shed.cost_ppm = 310000;
+		add(model, &r);
+	}
+	if (window == 1 || scenario->maps < 2)
+		return;
+	r = (struct record){.kind = RECORD_MISSING, .missing.key = key};
+	r.missing.count[ST_COUNTER_promotions] = 3;
+	add(model, &r);
+	r = (struct record){.kind = RECORD_AUDIT};
+	r.audit = (struct record_audit){.rounds = 2, .compared = 24, .missing = 3};
+	add(model, &r);
+}
+
 static void add_window(struct model *model, unsigned window, bool last)
 {
 	struct record r = {.kind = RECORD_WINDOW};
@@ -320,6 +355,7 @@ static int render_to(const struct output *output, struct sink *sink,
 	for (unsigned window = 1; window <= 2 && !err; window++) {
 		struct record loss = {.kind = RECORD_LOSS};
 
+		add_overhead(model, scenario, window);
 		add_maps(model, scenario, window);
 		add_events(model, scenario, window);
 		if (scenario->maps)

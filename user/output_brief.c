@@ -6,9 +6,11 @@
  */
 #include "output.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include "finding_text.h"
 #include "output_text.h"
+#include "overhead_text.h"
 
 static const char *plural(uint64_t count)
 {
@@ -31,6 +33,10 @@ static int put_end(struct sink *sink, const struct report *report)
 	if (report->findings_cut)
 		sink_printf(sink, "%" PRIu64 " further finding%s not kept.\n", report->findings_cut,
 			    report->findings_cut == 1 ? " was" : "s were");
+	if (overhead_text(doubt, sizeof(doubt), report))
+		sink_printf(sink, "%c%s.\n", toupper((unsigned char)doubt[0]), doubt + 1);
+	if (estimates_text(doubt, sizeof(doubt), report))
+		sink_printf(sink, "%c%s.\n", toupper((unsigned char)doubt[0]), doubt + 1);
 	if (losses_text(losses, sizeof(losses), report))
 		sink_printf(sink, "%s\n", losses);
 	else

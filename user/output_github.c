@@ -17,6 +17,7 @@
 #include "finding_text.h"
 #include "names.h"
 #include "output.h"
+#include "overhead_text.h"
 
 #define SUMMARY_ROWS 200 /* GitHub takes 1 MiB of summary for a step; a row is below 5 KiB */
 
@@ -71,6 +72,8 @@ static int github_report(struct sink *sink, const struct report *report)
 		return 0;
 	for (size_t i = 0; i < report->finding_count && !err; i++)
 		err = put_finding(sink, report, &report->findings[i]);
+	if (estimates_text(doubt, sizeof(doubt), report) > 0)
+		put_command(sink, "notice", "smaptrace estimates", doubt);
 	if (doubt_text(doubt, sizeof(doubt), report) > 0)
 		put_command(sink, "error", "smaptrace is inconclusive", doubt);
 	else if (report->finding_count == 0)
@@ -129,6 +132,10 @@ int github_summary(struct sink *sink, const struct report *report)
 		    count == 1 ? "" : "s", report->map_count);
 	if (doubt_text(doubt, sizeof(doubt), report) > 0) {
 		sink_puts(sink, "**Inconclusive:** ");
+		put_markdown(sink, doubt);
+		sink_puts(sink, "\n\n");
+	}
+	if (estimates_text(doubt, sizeof(doubt), report) > 0) {
 		put_markdown(sink, doubt);
 		sink_puts(sink, "\n\n");
 	}

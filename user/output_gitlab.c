@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include "finding_text.h"
 #include "json_sink.h"
+#include "overhead_text.h"
 
 static const char *severity(const struct finding *finding)
 {
@@ -72,19 +73,21 @@ static json_t *entry_json(const struct report *report, const struct print *print
 {
 	const struct finding *finding = &report->findings[print->index];
 	char *details = finding_details(finding, "; ");
-	char title[FINDING_LINE_MAX], fingerprint[40], uri[4096];
+	char title[FINDING_LINE_MAX], estimates[FINDING_LINE_MAX], fingerprint[40], uri[4096];
 	json_t *entry;
 
 	if (!details)
 		return NULL;
 	finding_title(title, sizeof(title), finding);
+	estimates_text(estimates, sizeof(estimates), report);
 	finding_uri(uri, sizeof(uri), report, finding);
 	snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64 "%08x", print->hash,
 		 print->ordinal);
-	entry = json_pack("{s:o, s:o, s:s, s:s, s:{s:s, s:{s:i}}}", "description",
-			  json_sprintf("%s: %s", title, details), "check_name",
-			  json_safe(finding->trap), "fingerprint", fingerprint, "severity",
-			  severity(finding), "location", "path", uri, "lines", "begin", 1);
+	entry = json_pack(
+		"{s:o, s:o, s:s, s:s, s:{s:s, s:{s:i}}}", "description",
+		json_sprintf("%s: %s%s%s", title, details, estimates[0] ? "; " : "", estimates),
+		"check_name", json_safe(finding->trap), "fingerprint", fingerprint, "severity",
+		severity(finding), "location", "path", uri, "lines", "begin", 1);
 	free(details);
 	return entry;
 }

@@ -12,6 +12,7 @@
  */
 #include "output.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #include "html_timeline.h"
 #include "markup.h"
 #include "output_json.h"
+#include "overhead_text.h"
 
 #define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
 #define PAGE_DETAILS 20	  /* maps with histograms and charts of their own */
@@ -84,6 +86,7 @@ static void put_summary(struct sink *sink, const struct report *report)
 	};
 	static const char *const classes[] = {"clean", "trap", "inconclusive"};
 	struct gate gate = gate_judge(report, FINDING_WARNING, 0);
+	char text[FINDING_LINE_MAX];
 
 	sink_printf(sink,
 		    "<header>\n<p class=\"tool\">smaptrace</p>\n<h1 class=\"%s\">%s</h1>\n<p>",
@@ -93,6 +96,10 @@ static void put_summary(struct sink *sink, const struct report *report)
 		    report->target_count == 1 ? "" : "es", report->map_count,
 		    plural(report->map_count), report_seconds(report));
 	sink_puts(sink, report->lost ? ".</p>\n" : ", nothing lost.</p>\n");
+	if (overhead_text(text, sizeof(text), report))
+		sink_printf(sink, "<p>%c%s.</p>\n", toupper((unsigned char)text[0]), text + 1);
+	if (estimates_text(text, sizeof(text), report))
+		sink_printf(sink, "<p>%c%s.</p>\n", toupper((unsigned char)text[0]), text + 1);
 	sink_puts(sink, "<nav aria-label=\"Sections\"><a href=\"#findings\">Findings</a> "
 			"<a href=\"#timeline\">Timeline</a> <a href=\"#maps\">Maps</a> "
 			"<a href=\"#details\">Details</a> "

@@ -71,7 +71,23 @@ static void set_counters(json_t *object, const uint64_t count[ST_COUNTER_COUNT])
 		set_u64(object, counter_names[i], count[i]);
 }
 
-static json_t *hist_json(unsigned i, const struct hist *hist)
+/* Only if there is one that is not 0. */
+static void set_any_counters(json_t *object, const char *key,
+			     const uint64_t count[ST_COUNTER_COUNT])
+{
+	json_t *part;
+
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
+		if (!count[i])
+			continue;
+		part = json_object();
+		set_counters(part, count);
+		json_object_set_new(object, key, part);
+		return;
+	}
+}
+
+static json_t *hist_json(unsigned i, const struct hist *hist, bool sample)
 {
 	static const struct hist empty;
 	json_t *object = json_object(), *slots = json_array();
@@ -85,6 +101,8 @@ static json_t *hist_json(unsigned i, const struct hist *hist)
 	for (unsigned slot = 0; slot < used; slot++)
 		json_array_append_new(slots, json_integer((json_int_t)hist->slots[slot]));
 	json_object_set_new(object, "slots", slots);
+	if (sample)
+		set_bool(object, "sample", true);
 	return object;
 }
 
@@ -132,12 +150,15 @@ static json_t *map_json(const struct report_map *map, enum report_kind kind)
 	part = json_object();
 	set_counters(part, map->traced);
 	json_object_set_new(object, "traced", part);
+	set_any_counters(object, "uncounted", map->uncounted);
+	set_any_counters(object, "missing", map->missing);
 	json_object_set_new(object, "window", window_json(map));
 	json_object_set_new(object, "state", state_json(map));
 	part = json_object();
 	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		json_object_set_new(part, hist_info[i].name,
-				    hist_json(i, map->hists ? &map->hists[i] : NULL));
+		json_object_set_new(
+			part, hist_info[i].name,
+			hist_json(i, map->hists ? &map->hists[i] : NULL, map->estimated & 1U << i));
 	json_object_set_new(object, "hists", part);
 	if (map->stack_count)
 		json_object_set_new(object, "stacks",
@@ -169,6 +190,48 @@ static json_t *targets_json(const struct report *report)
 	for (size_t i = 0; i < report->target_count; i++)
 		json_array_append_new(array, target_json(&report->targets[i]));
 	return array;
+}
+
+static json_t *shed_json(const struct report *report, const struct report_shed *shed)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "step", json_string(shed->step));
+	json_object_set_new(object, "what", json_string(shed->what));
+	set_time(object, "since", report_unix_ns(report->meta, shed->since_ns));
+	if (shed->until_ns)
+		set_time(object, "until", report_unix_ns(report->meta, shed->until_ns));
+	set_u64(object, "period", shed->period);
+	return object;
+}
+
+static json_t *overhead_json(const struct report *report)
+{
+	const struct report_overhead *overhead = &report->overhead;
+	json_t *object = json_object(), *shed = json_array();
+
+	json_object_set_new(object, "share",
+			    overhead->known && overhead->share >= 0 ? json_real(overhead->share)
+								    : json_null());
+	set_u64(object, "pid", (uint64_t)overhead->pid);
+	json_object_set_new(object, "hits_per_s", json_real(overhead->hits_per_s));
+	json_object_set_new(object, "hit_ns", json_real(overhead->hit_ns));
+	json_object_set_new(object, "budget",
+			    overhead->budget > 0 ? json_real(overhead->budget) : json_null());
+	for (size_t i = 0; i < overhead->shed_count; i++)
+		json_array_append_new(shed, shed_json(report, &overhead->shed[i]));
+	json_object_set_new(object, "shed", shed);
+	return object;
+}
+
+static json_t *audit_json(const struct report *report)
+{
+	json_t *object = json_object();
+
+	set_u64(object, "rounds", report->audit.rounds);
+	set_u64(object, "compared", report->audit.compared);
+	set_u64(object, "missing", report->audit.missing);
+	return object;
 }
 
 static json_t *losses_json(const struct report *report)
@@ -274,6 +337,8 @@ static int put_with_maps(struct sink *sink, json_t *head, const struct report *r
 	}
 	sink_puts(sink, "],");
 	tail = json_object();
+	json_object_set_new(tail, "overhead", overhead_json(report));
+	json_object_set_new(tail, "audit", audit_json(report));
 	json_object_set_new(tail, "losses", losses_json(report));
 	if (err)
 		json_decref(tail);

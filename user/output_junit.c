@@ -18,6 +18,7 @@
 #include <time.h>
 #include "finding_text.h"
 #include "markup.h"
+#include "overhead_text.h"
 
 /* --- what is counted ------------------------------------------------------ */
 
@@ -236,12 +237,21 @@ static void put_run_case(struct sink *sink, const char *name, double seconds, co
 
 /* --- the document --------------------------------------------------------- */
 
+static void put_property(struct sink *sink, const char *name, const char *value)
+{
+	if (!value[0])
+		return;
+	sink_printf(sink, "      <property name=\"%s\" value=\"", name);
+	markup_put(sink, value);
+	sink_puts(sink, "\"/>\n");
+}
+
 static void put_head(struct sink *sink, const struct view *view)
 {
 	const struct report *report = view->report;
 	time_t seconds = (time_t)(report->meta->start_unix_ns / 1000000000ULL);
 	size_t tests, failures, errors = (report->map_count == 0) + (report->lost > 0);
-	char date[32];
+	char date[32], text[FINDING_LINE_MAX];
 	struct tm tm;
 
 	count_cases(view, &tests, &failures);
@@ -258,7 +268,10 @@ static void put_head(struct sink *sink, const struct view *view)
 	markup_put_name(sink, report->meta->version);
 	sink_puts(sink, "\"/>\n      <property name=\"kernel\" value=\"");
 	markup_put_name(sink, report->meta->kernel);
-	sink_puts(sink, "\"/>\n    </properties>\n");
+	sink_puts(sink, "\"/>\n");
+	put_property(sink, "overhead", overhead_text(text, sizeof(text), report) ? text : "");
+	put_property(sink, "estimates", estimates_text(text, sizeof(text), report) ? text : "");
+	sink_puts(sink, "    </properties>\n");
 }
 
 static int put_cases(struct sink *sink, const struct view *view)

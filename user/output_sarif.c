@@ -17,6 +17,7 @@
 #include <string.h>
 #include "finding_text.h"
 #include "json_sink.h"
+#include "overhead_text.h"
 
 #define SARIF_SCHEMA "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -195,7 +196,7 @@ static json_t *invocation_json(const struct report *report)
 {
 	const struct report_meta *meta = report->meta;
 	char doubt[FINDING_LINE_MAX];
-	json_t *invocation;
+	json_t *invocation, *notes = json_array();
 
 	doubt_text(doubt, sizeof(doubt), report);
 	invocation = json_pack("{s:b, s:o, s:o, s:o}", "executionSuccessful", doubt[0] == '\0',
@@ -203,9 +204,14 @@ static json_t *invocation_json(const struct report *report)
 			       json_time(report_unix_ns(meta, report->end_ns)), "machine",
 			       json_safe(meta->hostname));
 	if (doubt[0])
-		json_object_set_new(invocation, "toolExecutionNotifications",
-				    json_pack("[{s:s, s:o}]", "level", "error", "message",
-					      message_json(doubt)));
+		json_array_append_new(notes, json_pack("{s:s, s:o}", "level", "error", "message",
+						       message_json(doubt)));
+	if (estimates_text(doubt, sizeof(doubt), report) > 0)
+		json_array_append_new(notes, json_pack("{s:s, s:o}", "level", "note", "message",
+						       message_json(doubt)));
+	if (json_array_size(notes) > 0)
+		json_object_set(invocation, "toolExecutionNotifications", notes);
+	json_decref(notes);
 	return invocation;
 }
 

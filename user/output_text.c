@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include "finding_text.h"
 #include "output_text.h"
+#include "overhead_text.h"
 
 #define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
 #define WINDOW_DEBTS 3	   /* maps whose next promotion is told, in a window */
@@ -75,14 +77,15 @@ static struct ranked *rank(const struct report *report, bool all, size_t *ret_co
 
 /* --- histograms ----------------------------------------------------------- */
 
-static void put_hists(struct sink *sink, const struct hist *hists)
+static void put_hists(struct sink *sink, const struct hist *hists, uint32_t estimated)
 {
 	for (unsigned i = 0; hists && i < ST_HIST_COUNT; i++) {
 		uint64_t count = hist_count(&hists[i]);
 
 		if (count == 0)
 			continue;
-		sink_printf(sink, "\n  %s (%s)\n", hist_info[i].title, hist_info[i].unit);
+		sink_printf(sink, "\n  %s (%s)%s\n", hist_info[i].title, hist_info[i].unit,
+			    estimated & 1U << i ? ", a sample" : "");
 		sink_printf(sink, "  %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n", count,
 			    plural(count), text_shorten((double)hists[i].sum / (double)count).text,
 			    text_shorten((double)hist_percentile(&hists[i], 50)).text,
@@ -95,6 +98,7 @@ static void put_hists(struct sink *sink, const struct hist *hists)
 static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t count, size_t own)
 {
 	struct hist sum[ST_HIST_COUNT] = {0};
+	uint32_t estimated = 0;
 	size_t others = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -106,20 +110,44 @@ static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t c
 			sink_puts(sink, "\nhistograms of ");
 			text_put_name(sink, map->name, 40);
 			sink_printf(sink, " (pid %d)\n", map->pid);
-			put_hists(sink, map->hists);
+			put_hists(sink, map->hists, map->estimated);
 			continue;
 		}
 		others++;
+		estimated |= map->estimated;
 		for (unsigned h = 0; h < ST_HIST_COUNT; h++)
 			hist_merge(&sum[h], &map->hists[h]);
 	}
 	if (others == 0)
 		return;
 	sink_printf(sink, "\nhistograms of %zu other map%s, added up\n", others, plural(others));
-	put_hists(sink, sum);
+	put_hists(sink, sum, estimated);
 }
 
-/* --- losses -------------------------------------------------------------- */
+/* --- cost and losses -------------------------------------------------------------- */
+
+static void put_cost(struct sink *sink, const struct report *report)
+{
+	char text[FINDING_LINE_MAX];
+
+	if (overhead_text(text, sizeof(text), report))
+		sink_printf(sink, "  %s\n", text);
+	if (estimates_text(text, sizeof(text), report))
+		text_put_wrapped(sink, text);
+}
+
+static void put_audit(struct sink *sink, const struct report *report)
+{
+	const struct record_audit *audit = &report->audit;
+
+	if (audit->rounds)
+		sink_printf(sink,
+			    "\nAudit: %" PRIu64 " counter%s compared with the maps' own in %" PRIu64
+			    " round%s, %" PRIu64 " event%s missing.\n",
+			    (uint64_t)audit->compared, plural(audit->compared),
+			    (uint64_t)audit->rounds, plural(audit->rounds),
+			    (uint64_t)audit->missing, plural(audit->missing));
+}
 
 static void put_losses(struct sink *sink, const struct report *report)
 {
@@ -201,6 +229,7 @@ static int put_window(struct sink *sink, const struct report *report)
 	if (!maps)
 		return -ENOMEM;
 	put_window_head(sink, report, count);
+	put_cost(sink, report);
 	if (count > 0)
 		sink_puts(sink, "    PID MAP             MISS/s PROM/s REBL/s   READ  DIRTY"
 				"  MISSES/THR BACKLOG\n");
@@ -233,6 +262,20 @@ static void put_target(struct sink *sink, const struct report_target *target)
 		sink_printf(sink, ": exited with status %d\n", WEXITSTATUS(target->status));
 }
 
+static void put_counts(struct sink *sink, const char *what, const uint64_t counts[ST_COUNTER_COUNT])
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
+		if (!counts[i])
+			continue;
+		if (!any)
+			sink_printf(sink, "  %s\n", what);
+		any = true;
+		sink_printf(sink, "  %-12s %20" PRIu64 "\n", counter_names[i], counts[i]);
+	}
+}
+
 static void put_block(struct sink *sink, const struct report_map *map)
 {
 	sink_puts(sink, "\nmap ");
@@ -250,6 +293,8 @@ static void put_block(struct sink *sink, const struct report_map *map)
 		    text_shorten((double)map->now.threshold).text,
 		    text_shorten((double)map->now.backlog).text,
 		    map->state_ok ? "" : " (last known)");
+	put_counts(sink, "not traced, but counted by the map:", map->uncounted);
+	put_counts(sink, "MISSED, but counted by the map:", map->missing);
 }
 
 /* Lifetime totals of the maps that have no block of their own, a line each. */
@@ -284,6 +329,7 @@ static int put_end(struct sink *sink, const struct report *report)
 		    report->target_count == 1 ? "" : "es", count, plural(count));
 	for (size_t i = 0; i < report->target_count; i++)
 		put_target(sink, &report->targets[i]);
+	put_cost(sink, report);
 	if (count == 0)
 		sink_puts(sink,
 			  "\nNo map seen: no traced process had a libsmap map in this time.\n");
@@ -298,6 +344,7 @@ static int put_end(struct sink *sink, const struct report *report)
 	if (report->findings_cut)
 		sink_printf(sink, "\n%" PRIu64 " further finding%s not kept.\n",
 			    report->findings_cut, report->findings_cut == 1 ? " was" : "s were");
+	put_audit(sink, report);
 	put_losses(sink, report);
 	free(maps);
 	return 0;

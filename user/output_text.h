@@ -20,6 +20,8 @@ struct text_number text_shorten(double value);
 void text_put_name(struct sink *sink, const char *name, size_t columns);
 void text_put_padded(struct sink *sink, const char *name, size_t columns);
 /* A block for each finding of the report, which begins with its verdict. */
+/* A safe text, four columns in, broken between words at column 80. */
+void text_put_wrapped(struct sink *sink, const char *safe);
 void text_put_findings(struct sink *sink, const struct report *report);
 /* The dearest stacks of a map, by kind; nothing when it has none. */
 void text_put_stacks(struct sink *sink, const struct report_map *map, size_t stacks, size_t frames);

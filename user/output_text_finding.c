@@ -71,7 +71,7 @@ static bool in_colour(const struct sink *sink)
 }
 
 /* Words of a safe text, four columns in, broken between words at column 80. */
-static void put_wrapped(struct sink *sink, const char *safe)
+void text_put_wrapped(struct sink *sink, const char *safe)
 {
 	size_t column = 0;
 
@@ -99,7 +99,7 @@ static void put_sentence(struct sink *sink, const char *text)
 	char safe[4 * FINDING_LINE_MAX];
 
 	name_escape(safe, sizeof(safe), text ? text : "");
-	put_wrapped(sink, safe);
+	text_put_wrapped(sink, safe);
 }
 
 static void put_when(struct sink *sink, const struct report *report, const struct finding *finding)
@@ -110,7 +110,7 @@ static void put_when(struct sink *sink, const struct report *report, const struc
 	finding_since(since, sizeof(since), finding, report->meta);
 	snprintf(text, sizeof(text), "%s%spid %d, %s", comm, comm[0] ? ", " : "", finding->pid,
 		 since);
-	put_wrapped(sink, text);
+	text_put_wrapped(sink, text);
 }
 
 static void put_evidence(struct sink *sink, const struct evidence *evidence)

@@ -27,6 +27,7 @@
 #include "finding_text.h"
 #include "json_sink.h"
 #include "names.h"
+#include "overhead_text.h"
 
 #define OWN_PID 4194304 /* the kernel's PID_MAX_LIMIT: no thread has this number */
 #define MAP_TRACKS (OWN_PID + 1)
@@ -386,6 +387,7 @@ static json_t *window_args(const struct report *report, const uint64_t shown[SMA
 {
 	uint64_t promotions = 0, rebuilds = 0, waits = 0;
 	json_t *args = json_object(), *absent = json_object();
+	char text[FINDING_LINE_MAX];
 
 	for (size_t i = 0; i < report->map_count; i++) {
 		promotions += report->maps[i].window.count[ST_COUNTER_promotions];
@@ -394,6 +396,8 @@ static json_t *window_args(const struct report *report, const uint64_t shown[SMA
 	}
 	set_number(args, "events", report->events_seen);
 	set_number(args, "lost", report->lost);
+	if (estimates_text(text, sizeof(text), report))
+		json_object_set_new(args, "estimates", json_string(text));
 	set_number(absent, "events", report->events_cut);
 	set_number(absent, "promote", less(promotions, shown[SMAP_PROBE_promote]));
 	set_number(absent, "rebuild", less(rebuilds, shown[SMAP_PROBE_rebuild]));

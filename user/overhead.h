@@ -28,12 +28,12 @@
 #define OVERHEAD_BIT(probe) (1U << SMAP_PROBE_##probe)
 #define OVERHEAD_STEPS(X)                                                                          \
 	X(stacks, 0, "call stacks")                                                                \
-	X(exact, OVERHEAD_BIT(miss) | OVERHEAD_BIT(expunge), "a record of each miss and expunge")  \
-	X(lock_wait, OVERHEAD_BIT(lock_wait), "waits for the lock of operations that do not miss") \
+	X(exact, OVERHEAD_BIT(miss) | OVERHEAD_BIT(expunge), "single misses and expunges")         \
+	X(lock_wait, OVERHEAD_BIT(lock_wait), "waits for the lock other than on misses")           \
 	X(reclaim, OVERHEAD_BIT(retire) | OVERHEAD_BIT(reclaim), "reclamation")                    \
 	X(changes, OVERHEAD_BIT(promote) | OVERHEAD_BIT(rebuild) | OVERHEAD_BIT(overflow),         \
 	  "promotions and rebuilds")                                                               \
-	X(misses, OVERHEAD_BIT(miss_batch), "misses, 64 at a time")
+	X(misses, OVERHEAD_BIT(miss_batch), "misses")
 
 enum overhead_step {
 #define OVERHEAD_STEP_ENUM(name, probes, what) OVERHEAD_STEP_##name,
