@@ -230,6 +230,7 @@ struct smap_hold {
 	uint64_t start_ticks; /* smap_clock.h; 0 = nobody wants to know about misses */
 };
 void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
+void smap_lock_uncounted(struct smap *map) SMAP_HIDDEN;
 void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold,
 			    uint64_t hash) SMAP_HIDDEN;
 void smap_flush_batch_locked(struct smap *map) SMAP_HIDDEN;
@@ -250,11 +251,26 @@ void smap_registry_add(struct smap *map) SMAP_HIDDEN;
 void smap_registry_remove(struct smap *map) SMAP_HIDDEN;
 bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx) SMAP_HIDDEN;
 
+/* See smap_registry.held_offset. The thread's own store, which only a tracer looks at. */
+extern _Thread_local _Atomic(uintptr_t) smap_held SMAP_HIDDEN
+	__attribute__((tls_model("initial-exec")));
+
+SMAP_INLINE void smap_set_held(uintptr_t word)
+{
+#ifdef SMAP_NO_PROBES
+	(void)word;
+#else
+	/* relaxed: owner-only; the kernel looks at it on the same CPU */
+	atomic_store_explicit(&smap_held, word, memory_order_relaxed);
+#endif
+}
+
 SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 {
 	hold->wait_ns = 0;
 	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
 		smap_lock_contended(map, hold);
+	smap_set_held((uintptr_t)map);
 	hold->start_ticks = 0;
 	if (smap_listening_miss() || smap_unlikely(map->state.policy == SMAP_POLICY_COST))
 		hold->start_ticks = smap_start_ticks();
@@ -262,6 +278,7 @@ SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 
 SMAP_INLINE void smap_unlock(struct smap *map)
 {
+	smap_set_held(0);
 	pthread_mutex_unlock(&map->mu);
 }
 

@@ -215,7 +215,7 @@ SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
 	const struct smap_state *from = &map->state;
 
 	smap_collect_retired(); /* what threads have retired until now is counted (G8) */
-	pthread_mutex_lock(&map->mu);
+	smap_lock_uncounted(map);
 	copy_part(ret_state, from, 0, retired);
 	copy_shared(&ret_state->counters.retired, &from->counters.retired);
 	copy_shared(&ret_state->counters.reclaimed, &from->counters.reclaimed);
@@ -224,5 +224,5 @@ SMAP_PUBLIC void smap_inspect(struct smap *map, struct smap_state *ret_state)
 	copy_shared(&ret_state->oldest_retired_ns, &from->oldest_retired_ns);
 	copy_part(ret_state, from, offsetof(struct smap_state, pending), next);
 	copy_shared(&ret_state->next, &from->next);
-	pthread_mutex_unlock(&map->mu);
+	smap_unlock(map);
 }

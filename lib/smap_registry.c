@@ -36,6 +36,21 @@ __attribute__((visibility("protected"))) struct smap_registry smap_registry = {
 #endif
 };
 
+#ifndef SMAP_NO_PROBES
+/* Initial-exec: the distance is the same in all threads. */
+__attribute__((constructor(101))) static void publish_held(void)
+{
+	uintptr_t thread;
+
+#if defined(__x86_64__)
+	__asm__("mov %%fs:0, %0" : "=r"(thread));
+#elif defined(__aarch64__)
+	__asm__("mrs %0, tpidr_el0" : "=r"(thread));
+#endif
+	smap_registry.held_offset = (smap_s64)((uintptr_t)&smap_held - thread);
+}
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct smap *first;
 

@@ -218,7 +218,17 @@ struct smap_registry {
 	smap_u32 has_probes;		     /* 0 when built with SMAP_NO_PROBES */
 	SMAP_SHARED smap_u64 backlog;	     /* retired and not yet reclaimed, all maps */
 	SMAP_SHARED smap_u64 reclaimer_runs; /* rounds of the reclaimer: does it get CPU? */
+	/*
+	 * Where a thread says which map's mutex it is at: an 8-byte word at this distance
+	 * from the thread pointer, in every thread. The word is the address of the map's
+	 * state, with SMAP_HELD_WAITS while the thread waits for the mutex, without it while
+	 * it holds the mutex; 0 = neither. It is set just after the mutex was taken and
+	 * cleared just before it is given back. 0 until the library is initialised.
+	 */
+	smap_s64 held_offset;
 };
+
+#define SMAP_HELD_WAITS 1
 
 /* Descriptor of the ELF note. */
 struct smap_note {
@@ -245,6 +255,7 @@ SMAP_LAYOUT(smap_state, next, 472);
 SMAP_LAYOUT(smap_registry, generation, 16);
 SMAP_LAYOUT(smap_registry, first, 24);
 SMAP_LAYOUT(smap_registry, threads, 40);
+SMAP_LAYOUT(smap_registry, held_offset, 72);
 SMAP_LAYOUT(smap_thread_state, tid, 16);
 #undef SMAP_LAYOUT
 #endif
