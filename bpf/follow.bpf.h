@@ -29,8 +29,25 @@ struct signal_struct {
 	} live;
 } __attribute__((preserve_access_index));
 
+struct thread_struct {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long fsbase;
+#else
+	struct {
+		unsigned long tp_value;
+	} uw;
+#endif
+} __attribute__((preserve_access_index));
+
+struct sched_entity {
+	__u64 sum_exec_runtime;
+} __attribute__((preserve_access_index));
+
 struct task_struct {
+	int pid;
 	int tgid;
+	struct sched_entity se;
+	struct thread_struct thread;
 	struct signal_struct *signal;
 } __attribute__((preserve_access_index));
 

@@ -28,7 +28,10 @@
 	X(rebuild_expunged, entries, "entries expunged by a rebuild")                              \
 	X(reclaim_backlog, items, "backlog after a reclaim")                                       \
 	X(reclaim_age, ns, "age of the oldest item at a reclaim")                                  \
-	X(lock_wait, ns, "wait for the lock, any operation")
+	X(lock_wait, ns, "wait for the lock, any operation")                                       \
+	X(offcpu_wait, ns, "off the CPU waiting for the lock")                                     \
+	X(offcpu_preempted, ns, "off the CPU holding the lock, preempted")                         \
+	X(offcpu_blocked, ns, "off the CPU holding the lock, asleep")
 
 enum st_hist {
 #define ST_HIST_ENUM(name, unit, title) ST_HIST_##name,
@@ -52,7 +55,8 @@ enum st_counter {
 	X(stats_full, "probe hits not counted: no memory for per-CPU statistics")                  \
 	X(read_failed, "probe hits not counted: the target's memory could not be read")            \
 	X(bad_state, "probe hits not counted: the map's state page was not valid")                 \
-	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")
+	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")       \
+	X(offcpu_full, "times off the CPU not counted: too many threads at once")
 
 /*
  * Of what call stacks are taken (docs/stacks.md). A stack of kind `stall` is the reader's
@@ -63,13 +67,47 @@ enum st_counter {
 	X(promote, "promotions")                                                                   \
 	X(rebuild, "rebuilds")                                                                     \
 	X(lock_wait, "waits for the lock")                                                         \
-	X(stall, "readers that stay inside")
+	X(stall, "readers that stay inside")                                                       \
+	X(offcpu_wait, "off the CPU waiting for the lock")                                         \
+	X(offcpu_preempted, "off the CPU holding the lock, preempted")                             \
+	X(offcpu_blocked, "off the CPU holding the lock, asleep")
 
 enum st_stack_kind {
 #define ST_STACK_ENUM(name, title) ST_STACK_##name,
 	ST_STACKS(ST_STACK_ENUM)
 #undef ST_STACK_ENUM
 		ST_STACK_COUNT
+};
+
+/*
+ * What a thread does at a map's mutex while it is off the CPU (docs/offcpu.md); histograms
+ * and stacks have these kinds in this order.
+ */
+enum st_offcpu_kind {
+	ST_OFFCPU_wait,	     /* waits for it */
+	ST_OFFCPU_preempted, /* holds it, and would run */
+	ST_OFFCPU_blocked,   /* holds it, and sleeps */
+	ST_OFFCPU_COUNT
+};
+_Static_assert(ST_HIST_offcpu_wait + ST_OFFCPU_preempted == ST_HIST_offcpu_preempted &&
+		       ST_HIST_offcpu_wait + ST_OFFCPU_blocked == ST_HIST_offcpu_blocked &&
+		       ST_STACK_offcpu_wait + ST_OFFCPU_preempted == ST_STACK_offcpu_preempted &&
+		       ST_STACK_offcpu_wait + ST_OFFCPU_blocked == ST_STACK_offcpu_blocked,
+	       "one order everywhere");
+
+/* Value of the BPF hash `holders`, by process: where its threads' words are found. */
+#define ST_HOLDERS 4 /* copies of libsmap in a process */
+struct st_holder {
+	__u64 registry;
+	__s64 offset; /* smap_registry.held_offset; 0 = not read yet */
+	__u32 target; /* of st_key */
+	__u32 reserved;
+};
+
+struct st_holders {
+	__u32 count;
+	__u32 reserved;
+	struct st_holder holder[ST_HOLDERS];
 };
 
 #define ST_STACK_DEPTH 64 /* addresses; what lies further out is cut off */
@@ -96,6 +134,17 @@ struct st_key {
 	__u32 reserved;
 	__u64 addr;
 	__u64 id;
+};
+
+/* Value of the BPF hash `offcpu`, by thread as the kernel knows it: it is off the CPU. */
+struct st_offcpu {
+	struct st_key map;
+	__u64 start_ns;
+	__u64 ran_ns; /* how long it had run in all */
+	__u64 stack;  /* id; 0 = none */
+	__u32 kind;   /* enum st_offcpu_kind */
+	__u32 tid;    /* as smaptrace knows it */
+	__u64 ending; /* 1: it is being added to the statistics */
 };
 
 /*

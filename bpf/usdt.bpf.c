@@ -7,7 +7,7 @@
  * cookie is the target's index. SEC("uprobe") without a target: user space
  * attaches, and decides how (user/attach.c).
  */
-#include "stack.bpf.h"
+#include "offcpu.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -383,5 +383,15 @@ SEC("raw_tp/sched_process_exit")
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	follow_exit((const struct task_struct *)ctx->args[0]);
+	return 0;
+}
+
+/* --offcpu only. Arguments: preempt, previous, next, state of the previous task. */
+SEC("raw_tp/sched_switch")
+int on_switch(struct bpf_raw_tracepoint_args *ctx)
+{
+	offcpu_leave(ctx, (const struct task_struct *)ctx->args[1],
+		     ctx->args[0] || (__u32)ctx->args[3] == TASK_RUNNING);
+	offcpu_return((const struct task_struct *)ctx->args[2]);
 	return 0;
 }

@@ -275,6 +275,65 @@ static void test_thread_states_are_reused(void **state)
 	assert_true(count_threads() <= before + 2);
 }
 
+/* What the calling thread says of itself, as a tracer finds it. */
+static uint64_t held_word(void)
+{
+	uintptr_t thread;
+
+#if defined(__x86_64__)
+	__asm__("mov %%fs:0, %0" : "=r"(thread));
+#elif defined(__aarch64__)
+	__asm__("mrs %0, tpidr_el0" : "=r"(thread));
+#endif
+	assert_true(smap_registry.size >= offsetof(struct smap_registry, held_offset) + 8);
+	return *(volatile uint64_t *)(thread + (uintptr_t)smap_registry.held_offset);
+}
+
+static uint64_t storing, word_inside;
+
+/* Called for another key than the one that is being stored: the table grows, under mu. */
+static uint64_t spying_hash(const void *bytes, size_t len, uint64_t seed)
+{
+	uint64_t key;
+
+	(void)len;
+	memcpy(&key, bytes, sizeof(key));
+	if (key == storing)
+		assert_int_equal(held_word(), 0);
+	else
+		word_inside = held_word();
+	return (key ^ seed) * 0x9e3779b97f4a7c15ULL;
+}
+
+static void *store_one(void *map)
+{
+	assert_int_equal(held_word(), 0); /* also in a thread that has done nothing yet */
+	assert_int_equal(smap_store_u64(map, storing, &object), 0);
+	assert_int_equal(held_word(), 0);
+	return NULL;
+}
+
+static void test_threads_say_whose_mutex_they_hold(void **state)
+{
+	const struct smap_options opts = {
+		.size = sizeof(opts), .key_kind = SMAP_KEY_U64, .hash = spying_hash};
+	struct smap *map = NULL;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(smap_create(&map, &opts), 0);
+	for (storing = 1; !word_inside; storing++)
+		store_one(map);
+	assert_int_equal(word_inside, (uintptr_t)map);
+	word_inside = 0;
+	for (; !word_inside; storing++) {
+		assert_int_equal(pthread_create(&thread, NULL, store_one, map), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+	assert_int_equal(word_inside, (uintptr_t)map);
+	smap_destroy(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_stripes_count_every_operation),
 		cmocka_unit_test(test_sequence_is_odd_inside_a_section),
 		cmocka_unit_test(test_thread_states_are_reused),
+		cmocka_unit_test(test_threads_say_whose_mutex_they_hold),
 	};
 
 	return cmocka_run_group_tests_name("smap_registry", tests, NULL, NULL);

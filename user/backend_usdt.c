@@ -66,7 +66,9 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	usdt->exact = opts->exact;
 	skel->bss->each_miss = opts->exact;
 	usdt->lock_waits = opts->lock_waits;
-	usdt->want_stacks = opts->stacks;
+	usdt->probe_stacks = opts->stacks;
+	usdt->offcpu = opts->offcpu;
+	usdt->want_stacks = opts->stacks || opts->offcpu;
 	usdt->audits = opts->audit;
 	usdt->control =
 		(struct overhead_control){.budget = opts->max_overhead, .plan = {.period = 1}};
@@ -84,6 +86,8 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
 	usdt_follow_configure(usdt, opts->command != NULL);
+	if (!err)
+		err = usdt_offcpu_configure(usdt);
 	usdt_list_progs(usdt, progs);
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT && !err; i++) {
 		err = attach_prepare(progs[i].prog, usdt->way);
@@ -135,6 +139,9 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 	err = usdt->want_stacks ? usdt_stacks_create(usdt) : 0;
 	if (err)
 		return log_err(err, "cannot take call stacks");
+	err = usdt_offcpu_attach(usdt);
+	if (err)
+		return log_err(err, "cannot attach to the tracepoint sched_switch");
 	usdt_measure_price(usdt);
 	return usdt_tell_price(usdt);
 }
@@ -174,6 +181,7 @@ static void usdt_close(void *ctx)
 	free(usdt->files.file);
 	free(usdt->linkers.file);
 	free(usdt->per_cpu);
+	free(usdt->open);
 	free(usdt);
 }
 
@@ -225,6 +233,7 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 	in = add_image(usdt, target, image, key);
 	if (!in)
 		return log_err(-ENOMEM, "cannot trace process %d", (int)target->pid);
+	usdt_offcpu_add(usdt, in);
 	if (!usdt->following) /* else by the event that brought it here */
 		usdt_stacks_look(usdt, target);
 	return usdt_walk_registries(usdt, in, true);

@@ -20,6 +20,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "attach.h"
+#include "offcpu.h"
 #include "options.h"
 #include "target.h"
 
@@ -235,6 +236,16 @@ static enum verdict check_perf_uprobe(struct finding *finding)
 		      "%s", strerror(-err));
 }
 
+/* For --offcpu. */
+static enum verdict check_offcpu(struct finding *finding)
+{
+	const char *why, *remedy;
+
+	if (offcpu_check(&why, &remedy))
+		return report(finding, OPTIONAL, remedy, "%s", why);
+	return report(finding, OK, NULL, "sched_switch can be traced");
+}
+
 /* --- permissions ------------------------------------------------------------ */
 
 static bool has(unsigned cap)
@@ -369,6 +380,7 @@ static const struct requirement requirements[] = {
 	{"uprobes", check_uprobe},
 	{"uprobe_multi links", check_multi},
 	{"perf-event uprobes", check_perf_uprobe},
+	{"threads off the CPU", check_offcpu},
 	{"perf_event_paranoid", check_paranoid},
 	{"kernel lockdown", check_lockdown},
 	{"/proc", check_proc},

@@ -43,6 +43,7 @@ struct options {
 	bool stacks;
 	double max_overhead; /* percent; 0 = no limit */
 	bool audit;
+	bool offcpu;
 	bool verbose;
 	unsigned max_maps;
 	char *otlp; /* URL of a collector; NULL = none */
@@ -67,16 +68,16 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekUOAmvcuT",                                                                \
+	X(trace, "pidfoekUqOAmvcuT",                                                               \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
-	X(check, "idfoekUOAmvcyatnjsglxrbwT", "[OPTION...] -- CMD",                                \
+	X(check, "idfoekUqOAmvcyatnjsglxrbwT", "[OPTION...] -- CMD",                               \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekUOAmvcT", "-o FILE [-- CMD]", "trace into a file")                        \
+	X(record, "pidoekUqOAmvcT", "-o FILE [-- CMD]", "trace into a file")                       \
 	X(report, "fovtuF", "FILE", "show what record wrote, with its findings")                   \
-	X(serve, "pideUOAmvcLHST", "-p PID[,PID...] | -- CMD",                                     \
+	X(serve, "pideUqOAmvcLHST", "-p PID[,PID...] | -- CMD",                                    \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
 

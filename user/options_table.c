@@ -29,6 +29,8 @@ const struct option_def option_defs[] = {
 	 .help = "who missed, promoted, rebuilt, waited: call stacks"},
 	{'k', true, "lock-waits", TYPE_FLAG, INTO(lock_waits),
 	 .help = "an event for each wait for a lock; -f trace implies it"},
+	{'q', true, "offcpu", TYPE_FLAG, INTO(offcpu),
+	 .help = "how long threads are off the CPU at a map's lock"},
 	{'O', true, "max-overhead", TYPE_PERCENT, INTO(max_overhead), .min = 0.01, .max = 100,
 	 .arg = "PCT", .help = "shed the dearest probes above this cost"},
 	{'A', true, "audit", TYPE_FLAG, INTO(audit),

@@ -401,6 +401,7 @@ static int json_begin(struct sink *sink, const struct report_meta *meta)
 	set_u64(line, "interval_ms", meta->interval_ms);
 	set_u64(line, "duration_ms", meta->duration_ms);
 	set_bool(line, "exact", meta->exact);
+	set_bool(line, "offcpu", meta->offcpu);
 	return put_line(sink, line);
 }
 

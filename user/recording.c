@@ -32,7 +32,7 @@ struct file_head {
 struct file_meta {
 	__u32 counters, probes, hists, slots;
 	__u64 start_ns, start_unix_ns;
-	__u32 interval_ms, duration_ms, exact, reserved;
+	__u32 interval_ms, duration_ms, exact, offcpu;
 	char version[32];
 	char kernel[128];
 };
@@ -117,6 +117,7 @@ static void put_head(struct recording *recording, const struct report_meta *meta
 		.interval_ms = meta->interval_ms,
 		.duration_ms = meta->duration_ms,
 		.exact = meta->exact,
+		.offcpu = meta->offcpu,
 	};
 
 	snprintf(out.version, sizeof(out.version), "%s", meta->version ? meta->version : "");
@@ -232,6 +233,7 @@ struct reader {
 	gzFile file;
 	const struct record_sink *sink;
 	__u64 count;
+	__u32 hists; /* that samples have: fewer in older files */
 	struct record record;
 	unsigned char targets[MODEL_TARGETS_MAX / 8]; /* a bit for each that was announced */
 };
@@ -282,6 +284,34 @@ static int get_record(struct reader *reader, struct file_record *head, void *dat
 	return record_crc(head, data) == head->crc ? 0 : -EBADMSG;
 }
 
+/* Histograms come to the end of the list: of an older file, the last ones are empty. */
+#define HIST_BYTES sizeof(((struct record_sample *)NULL)->hist[0])
+#define SUM_BYTES sizeof(((struct record_sample *)NULL)->sum[0])
+_Static_assert(offsetof(struct record_sample, hist) ==
+		       offsetof(struct record_sample, sum) + ST_HIST_COUNT * SUM_BYTES,
+	       "widen_sample() knows the order");
+
+static size_t expected_size(const struct reader *reader, __u32 kind)
+{
+	size_t missing = kind == RECORD_SAMPLE ? ST_HIST_COUNT - reader->hists : 0;
+
+	return record_size(kind) - missing * (SUM_BYTES + HIST_BYTES);
+}
+
+/* From the back to the front, so that nothing is overwritten that is still to be moved. */
+static void widen_sample(struct record_sample *sample, size_t hists)
+{
+	const size_t sums = offsetof(struct record_sample, sum);
+	const size_t after = offsetof(struct record_sample, hist) + sizeof(sample->hist);
+	char *bytes = (char *)sample;
+	size_t missing = ST_HIST_COUNT - hists, old_hist = sums + hists * SUM_BYTES;
+
+	memmove(bytes + after, bytes + old_hist + hists * HIST_BYTES, sizeof(*sample) - after);
+	memmove(sample->hist, bytes + old_hist, hists * HIST_BYTES);
+	memset(&sample->hist[hists], 0, missing * HIST_BYTES);
+	memset(&sample->sum[hists], 0, missing * SUM_BYTES);
+}
+
 static int get_meta(struct reader *reader, struct recording_meta *ret_meta)
 {
 	struct file_record head;
@@ -294,8 +324,9 @@ static int get_meta(struct reader *reader, struct recording_meta *ret_meta)
 	    in.kernel[sizeof(in.kernel) - 1])
 		return -EBADMSG;
 	if (in.counters != ST_COUNTER_COUNT || in.probes != SMAP_PROBE_COUNT ||
-	    in.hists != ST_HIST_COUNT || in.slots != SMAP_HIST_SLOTS)
+	    in.hists > ST_HIST_COUNT || !in.hists || in.slots != SMAP_HIST_SLOTS)
 		return -EPROTONOSUPPORT;
+	reader->hists = in.hists;
 	*ret_meta = (struct recording_meta){0};
 	memcpy(ret_meta->version, in.version, sizeof(in.version));
 	memcpy(ret_meta->report.kernel, in.kernel, sizeof(in.kernel));
@@ -304,6 +335,7 @@ static int get_meta(struct reader *reader, struct recording_meta *ret_meta)
 	ret_meta->report.interval_ms = in.interval_ms;
 	ret_meta->report.duration_ms = in.duration_ms;
 	ret_meta->report.exact = in.exact != 0;
+	ret_meta->report.offcpu = in.offcpu != 0;
 	return 0;
 }
 
@@ -407,8 +439,12 @@ static int next(struct reader *reader)
 		return get_end(reader);
 	}
 	record->kind = head.kind;
-	record->size = (__u32)offsetof(struct record, target) + head.size;
-	if (head.size != record_size(head.kind) || !valid(reader))
+	if (record_size(head.kind) == 0 || head.size != expected_size(reader, head.kind))
+		return -EBADMSG;
+	if (head.kind == RECORD_SAMPLE && reader->hists < ST_HIST_COUNT)
+		widen_sample(&record->sample, reader->hists);
+	record->size = (__u32)(offsetof(struct record, target) + record_size(head.kind));
+	if (!valid(reader))
 		return -EBADMSG;
 	reader->count++;
 	err = reader->sink->emit(reader->sink->ctx, record);

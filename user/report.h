@@ -27,6 +27,7 @@ struct report_meta {
 	unsigned interval_ms;
 	unsigned duration_ms; /* 0 = until the targets end */
 	bool exact;
+	bool offcpu; /* threads were seen leaving the CPU */
 };
 
 struct report_target {

@@ -28,8 +28,9 @@ struct session_options {
 	size_t pid_count;
 	char *const *command; /* ... a command to start, NULL-ended; NULL = none */
 	bool exact;	      /* a record of each miss and expunge: attach miss and expunge too */
-	bool stacks;	      /* call stacks of misses, promotions, rebuilds and waits */
-	bool lock_waits;      /* an event for each wait for a lock, at a bounded rate */
+	bool offcpu;	 /* how long threads are off the CPU at a mutex: see offcpu_possible() */
+	bool stacks;	 /* call stacks of misses, promotions, rebuilds and waits */
+	bool lock_waits; /* an event for each wait for a lock, at a bounded rate */
 	unsigned interval_ms; /* time between windows */
 	unsigned duration_ms; /* 0 = until the targets end */
 	unsigned max_maps;    /* maps per session; 0 = default (65536) */

@@ -18,6 +18,7 @@
 #include "history.h"
 #include "log.h"
 #include "model.h"
+#include "offcpu.h"
 #include "otlp.h"
 #include "replay.h"
 #include "session.h"
@@ -285,6 +286,7 @@ static int run_session(struct trace *trace)
 		.command = opts->cmd,
 		.exact = opts->exact,
 		.stacks = opts->stacks || any_wants_stacks(trace->plan),
+		.offcpu = trace->meta.offcpu,
 		.lock_waits = opts->lock_waits || any_wants_lock_waits(trace->plan),
 		.interval_ms = trace->meta.interval_ms,
 		.duration_ms = trace->meta.duration_ms,
@@ -382,6 +384,7 @@ static int set_meta(struct trace *trace)
 	trace->meta.interval_ms = plan->interval_ms;
 	trace->meta.duration_ms = (unsigned)(plan->opts->duration * 1000 + 0.5);
 	trace->meta.exact = plan->opts->exact;
+	trace->meta.offcpu = plan->opts->offcpu && offcpu_possible();
 	return 0;
 }
 

@@ -71,6 +71,13 @@ struct usdt_load {
 	double smooth; /* weight of the next tick in these */
 };
 
+/* A thread that is off the CPU at a mutex. */
+struct usdt_open {
+	__u32 tid;
+	struct st_offcpu start;
+	bool closed; /* not any more */
+};
+
 struct usdt {
 	struct usdt_bpf *skel;
 	struct record_sink sink;
@@ -83,7 +90,7 @@ struct usdt {
 	uint32_t off;		 /* probes that were taken off, a bit each */
 	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
-	bool exact, lock_waits, want_stacks, changed, last;
+	bool exact, lock_waits, want_stacks, probe_stacks, offcpu, changed, last;
 	bool plain;	/* probes have to be kept plain (plain.h) */
 	bool following; /* a command: targets are process number and file */
 	bool tree;	/* ... with its children */
@@ -104,6 +111,8 @@ struct usdt {
 	size_t image_cnt;
 	struct livemaps maps;
 	struct usdt_stacks *stacks; /* NULL without want_stacks */
+	struct usdt_open *open;
+	size_t open_cnt;
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
 	uint64_t audit_round;	      /* missing in this round of maps that live ... */
@@ -160,6 +169,17 @@ int usdt_process_event(struct usdt *usdt, const struct st_event *event);
 void usdt_follow_end(struct usdt *usdt);
 /* Index or -errno; *ret_new: it was not there yet. */
 int usdt_file_index(struct usdt_files *files, dev_t dev, uint64_t ino, bool *ret_new);
+/* All CPUs added up. */
+void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum);
+/* Threads off the CPU. Before the load. */
+int usdt_offcpu_configure(const struct usdt *usdt);
+int usdt_offcpu_attach(struct usdt *usdt);
+/* An image of a process was added; a process has ended. */
+void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added);
+void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in);
+/* Before a round of samples; of each map: add what has not ended to what was counted. */
+int usdt_offcpu_begin(struct usdt *usdt);
+void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_stats *counted);
 /* Operations of the backend (backend.h). */
 int usdt_drain(void *ctx);
 int usdt_sample(void *ctx, bool last);

@@ -36,7 +36,7 @@ enum { ALWAYS, EXACT, WAITS /* --exact, --lock-waits, --stacks */ };
 
 static bool wanted(const struct usdt *usdt, int when)
 {
-	if (when == WAITS && (usdt->lock_waits || usdt->want_stacks))
+	if (when == WAITS && (usdt->lock_waits || usdt->probe_stacks))
 		return true;
 	return when == ALWAYS || usdt->exact;
 }

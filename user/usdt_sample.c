@@ -132,7 +132,7 @@ static void sample_process(const struct usdt_image *in, struct livemap *map,
  * anything; but they can be read until they agree. On a map that is too busy for that
  * the last misses, less than a batch, are left out.
  */
-static void sample_last(const struct usdt *usdt, const struct usdt_image *in, struct livemap *map,
+static void sample_last(struct usdt *usdt, const struct usdt_image *in, struct livemap *map,
 			struct record_sample *sample)
 {
 	for (int i = 0; i < AGREE_TRIES && map->state_ok; i++) {
@@ -140,6 +140,7 @@ static void sample_last(const struct usdt *usdt, const struct usdt_image *in, st
 		struct smap_state state;
 
 		usdt_read_stats(usdt, &map->key, &counted);
+		usdt_offcpu_sample(usdt, &map->key, &counted);
 		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
 			break;
 		map->state = state;
@@ -163,6 +164,7 @@ static int sample_map(struct livemap *map, void *ctx)
 	if (map->ended) /* perhaps after its info was read */
 		usdt_read_info(usdt, map);
 	usdt_read_stats(usdt, &map->key, &counted);
+	usdt_offcpu_sample(usdt, &map->key, &counted);
 	livemap_sample(map, &counted, &usdt->shed, usdt->now, &record.sample);
 	if (usdt->last && !map->ended)
 		sample_last(usdt, in, map, &record.sample);
@@ -242,7 +244,10 @@ int usdt_sample(void *ctx, bool last)
 	for (size_t i = 0; i < usdt->image_cnt && !err; i++) {
 		struct usdt_image *in = &usdt->image[i];
 
-		in->alive = target_alive(in->target);
+		if (in->alive && !target_alive(in->target)) {
+			in->alive = false;
+			usdt_offcpu_remove(usdt, in);
+		}
 		if (!in->alive)
 			continue;
 		(void)target_cpu_ns(in->target, &in->cpu_ns);
@@ -263,6 +268,8 @@ int usdt_sample(void *ctx, bool last)
 	if (!err)
 		err = usdt_stacks_sample(usdt);
 	usdt->now = usdt_now_ns();
+	if (!err)
+		err = usdt_offcpu_begin(usdt);
 	if (!err)
 		err = livemap_each(&usdt->maps, sample_map, usdt);
 	usdt_end_round(usdt);

@@ -56,7 +56,7 @@ int usdt_stacks_configure(const struct usdt *usdt)
 	struct usdt_bpf *skel = usdt->skel;
 	int err;
 
-	skel->rodata->stacks = usdt->want_stacks;
+	skel->rodata->stacks = usdt->probe_stacks;
 	if (!usdt->want_stacks)
 		return bpf_map__set_max_entries(skel->maps.stack_scratch, 1);
 	err = bpf_map__set_max_entries(skel->maps.stack_counts, COUNTS_MAX);

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# --offcpu against programs that hold a map's mutex for a known time: the kernel's sums are
+# within 5 % of what holder and waiters measured themselves.
+
+load trace
+
+HOLDLOAD=${O:-.output}/tests/workloads/holdload
+
+sum() { # trace, histogram
+	jq "select(.type == \"end\") | [.maps[].hists.$2.sum] | add" "$1"
+}
+
+of_load() { # output of holdload, field
+	jq "select(.type == \"hold\").$2" "$1"
+}
+
+near() { # got, want, percent
+	echo "got $1, want $2, at most $3 % off"
+	[ "$2" -gt 0 ]
+	[ $((($1 - $2) * 100)) -le $(($2 * $3)) ]
+	[ $((($2 - $1) * 100)) -le $(($2 * $3)) ]
+}
+
+lost_nothing() { # trace
+	[ "$(jq 'select(.type == "end").losses | add' "$1")" -eq 0 ]
+}
+
+@test "a holder that sleeps, and threads that wait for it: within 5 %" {
+	"$SMAPTRACE" --offcpu -i 0.1 -f json -o "$tmp/trace" -- "$HOLDLOAD" --how sleep >"$tmp/out"
+	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load "$tmp/out" off_ns)" 5
+	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load "$tmp/out" waited_ns)" 5
+	# Each of them once: eight holds, three waiters.
+	jq -e 'select(.type == "end").maps[0].hists
+		| .offcpu_blocked.count >= 8 and .offcpu_wait.count >= 24' "$tmp/trace"
+	lost_nothing "$tmp/trace"
+	# Windows add up to the end.
+	[ "$(jq -s 'map(select(.type == "window").maps[].hists.offcpu_wait.sum) | add' \
+		"$tmp/trace")" -eq "$(sum "$tmp/trace" offcpu_wait)" ]
+}
+
+@test "a holder that is preempted: within 5 %; nobody waits" {
+	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
+		"$HOLDLOAD" --how run --waiters 0 --msec 40 >"$tmp/out"
+	near "$(sum "$tmp/trace" offcpu_preempted)" "$(of_load "$tmp/out" off_ns)" 5
+	[ "$(sum "$tmp/trace" offcpu_wait)" -eq 0 ]
+	lost_nothing "$tmp/trace"
+}
+
+@test "attached late, to a process that runs" {
+	start "$tmp/out" "^hold" "$HOLDLOAD" --hold-run --how sleep
+	trace "$tmp/trace" --offcpu -p "$pid"
+	go_on "$pid"
+	wait "$tracer"
+	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load <(sed 1d "$tmp/out") off_ns)" 5
+	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load <(sed 1d "$tmp/out") waited_ns)" 5
+}
+
+@test "the maps' own figure agrees: a wait is off the CPU but for its first and last moment" {
+	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
+		"$MAPLOAD" --threads 8 --mix churn --seconds 1 >"$tmp/out"
+	wait_ns=$(jq 'select(.type == "end").maps[0].window.lock_wait_ns' "$tmp/trace")
+	off=$(sum "$tmp/trace" offcpu_wait)
+	echo "waited $wait_ns, off the CPU $off"
+	[ "$off" -le $((wait_ns + wait_ns / 100)) ]
+	[ "$off" -ge $((wait_ns / 2)) ]
+	lost_nothing "$tmp/trace"
+}
+
+@test "a hold without an end is seen while it lasts" {
+	start "$tmp/out" "^hold" "$HOLDLOAD" --hold-run --how sleep --rounds 1 --msec 60000 --waiters 2
+	trace "$tmp/trace" --offcpu -d 1.5 -p "$pid"
+	go_on "$pid"
+	wait "$tracer"
+	# In a full window in the middle: the holder all the time, two waiters twice that.
+	jq -e -s 'map(select(.type == "window" and .seconds > 0.15)) | .[-2] | .seconds as $s
+		| .maps[0].hists | (.offcpu_blocked.sum / 1e9 / $s - 1 | fabs) < 0.05
+			and (.offcpu_wait.sum / 1e9 / $s / 2 - 1 | fabs) < 0.05' "$tmp/trace"
+	# What was added before the end is not added again: not more than there was time.
+	jq -e 'select(.type == "end") | .seconds as $s | .maps[0].hists
+		| .offcpu_blocked.sum / 1e9 <= $s and .offcpu_wait.sum / 1e9 <= 2 * $s' "$tmp/trace"
+}
+
+@test "children of a command are looked at, too; nothing is without --offcpu" {
+	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
+		sh -c '"$0" --how sleep --rounds 2 & "$0" --how sleep --rounds 2; wait' "$HOLDLOAD" >"$tmp/out"
+	near "$(sum "$tmp/trace" offcpu_blocked)" \
+		"$(jq -s 'map(select(.type == "hold").off_ns) | add' "$tmp/out")" 5
+	"$SMAPTRACE" -f json -o "$tmp/trace" -- "$HOLDLOAD" --rounds 1 >"$tmp/out"
+	[ "$(sum "$tmp/trace" offcpu_blocked)" -eq 0 ]
+	[ "$(jq 'select(.type == "header").offcpu' "$tmp/trace")" = false ]
+}
+
+@test "doctor says whether it can be done" {
+	"$SMAPTRACE" doctor | grep -q '^ok .*threads off the CPU'
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * holdload - holds a map's mutex for a known time, with threads that wait for it.
+ *
+ * It is the ground truth for `smaptrace --offcpu`. A hash function of ours is called with
+ * the mutex held when the table grows, for every key that moves. The holder stores new keys
+ * until that happens, and then, once in each round, sleeps there (--how sleep) or runs there
+ * beside a thread that wants the same CPU (--how run). Meanwhile each waiter stores one key.
+ * Holder and waiters measure themselves: what of the time they were not on a CPU.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <time.h>
+#include "cli.h"
+#include "hold.h"
+#include "mapjson.h"
+
+#define MSEC_NS 1000000ULL
+#define WAITERS_MAX 64
+#define WAITER_KEYS (1ULL << 40) /* above those of the holder */
+
+static uint64_t rounds = 8, msec = 20, waiters = 3;
+static bool run_there, hold_run;
+
+static struct smap *map;
+static sem_t go[WAITERS_MAX], rival_go, done;
+static _Atomic bool ended, rival_runs;
+
+/* Of the holder. */
+static _Thread_local bool armed;
+static _Thread_local uint64_t storing;
+static uint64_t held_ns, off_ns;
+
+struct waiter {
+	pthread_t thread;
+	unsigned index;
+	uint64_t off_ns;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* How long the calling thread was off the CPU since then. */
+struct stretch {
+	uint64_t wall, cpu;
+};
+
+static struct stretch stretch_begin(void)
+{
+	return (struct stretch){clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_THREAD_CPUTIME_ID)};
+}
+
+static uint64_t stretch_off(const struct stretch *begin)
+{
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin->cpu;
+	uint64_t wall = clock_ns(CLOCK_MONOTONIC) - begin->wall;
+
+	return wall > cpu ? wall - cpu : 0;
+}
+
+/* --- the holder ------------------------------------------------------------------- */
+
+static void sleep_there(void)
+{
+	struct timespec ts = {.tv_sec = (time_t)(msec / 1000),
+			      .tv_nsec = (long)(msec % 1000 * MSEC_NS)};
+
+	while (nanosleep(&ts, &ts) && errno == EINTR)
+		;
+}
+
+/* Relaxed, all three: a flag alone. */
+static void run_beside_rival(void)
+{
+	uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	atomic_store_explicit(&rival_runs, true, memory_order_relaxed);
+	sem_post(&rival_go);
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) - start < msec * MSEC_NS)
+		;
+	atomic_store_explicit(&rival_runs, false, memory_order_relaxed);
+}
+
+__attribute__((noinline)) static void hold_mutex(void)
+{
+	struct stretch begin = stretch_begin();
+
+	for (uint64_t i = 0; i < waiters; i++)
+		sem_post(&go[i]);
+	if (run_there)
+		run_beside_rival();
+	else
+		sleep_there();
+	off_ns += stretch_off(&begin);
+	held_ns += clock_ns(CLOCK_MONOTONIC) - begin.wall;
+}
+
+static uint64_t hash(const void *bytes, size_t len, uint64_t seed)
+{
+	uint64_t key;
+
+	(void)len;
+	memcpy(&key, bytes, sizeof(key));
+	/* Another key than the one that is being stored: the table grows. */
+	if (armed && key != storing) {
+		armed = false;
+		hold_mutex();
+	}
+	key = (key ^ seed) * 0x9e3779b97f4a7c15ULL;
+	return key ^ key >> 29;
+}
+
+static bool run_rounds(void)
+{
+	static char value;
+
+	for (uint64_t i = 0; i < rounds; i++) {
+		armed = true;
+		while (armed)
+			if (smap_store_u64(map, ++storing, &value))
+				return false;
+		for (uint64_t w = 0; w < waiters; w++)
+			sem_wait(&done);
+	}
+	return true;
+}
+
+/* --- the others ------------------------------------------------------------------- */
+
+static void *waiter_main(void *arg)
+{
+	struct waiter *w = arg;
+	static char value;
+
+	for (uint64_t i = 0; i < rounds; i++) {
+		uint64_t key = WAITER_KEYS + w->index * rounds + i;
+		struct stretch begin;
+
+		sem_wait(&go[w->index]);
+		begin = stretch_begin();
+		if (smap_store_u64(map, key, &value))
+			exit(CLI_FAILED);
+		w->off_ns += stretch_off(&begin);
+		sem_post(&done);
+	}
+	return NULL;
+}
+
+static void *rival_main(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		sem_wait(&rival_go);
+		/* relaxed: flags alone */
+		if (atomic_load_explicit(&ended, memory_order_relaxed))
+			return NULL;
+		/* relaxed: likewise */
+		while (atomic_load_explicit(&rival_runs, memory_order_relaxed))
+			;
+	}
+}
+
+/* The holder and its rival, on the CPU where we are; the waiters keep all. */
+static bool pin(pthread_t rival)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((unsigned)sched_getcpu(), &cpus);
+	return pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus) == 0 &&
+	       pthread_setaffinity_np(rival, sizeof(cpus), &cpus) == 0;
+}
+
+static bool parse_how(const char *text, void *value)
+{
+	*(bool *)value = strcmp(text, "run") == 0;
+	return strcmp(text, "run") == 0 || strcmp(text, "sleep") == 0;
+}
+
+static const struct cli_option options[] = {
+	{"rounds", "N", "how often the mutex is held", CLI_U64, &rounds, 1, 16, NULL},
+	{"msec", "MS", "for so long", CLI_U64, &msec, 1, 60000, NULL},
+	{"waiters", "N", "threads that wait meanwhile", CLI_U64, &waiters, 0, WAITERS_MAX, NULL},
+	{"how", "HOW", "sleep, or run beside a thread on the same CPU", CLI_PARSE, &run_there, 0, 0,
+	 parse_how},
+	{"hold-run", NULL, "hold before the first round", CLI_FLAG, &hold_run, 0, 0, NULL},
+};
+
+static int run(void)
+{
+	static struct waiter all[WAITERS_MAX];
+	uint64_t waited_ns = 0;
+	struct smap_state state;
+	pthread_t rival;
+
+	for (uint64_t i = 0; i < waiters; i++) {
+		all[i].index = (unsigned)i;
+		sem_init(&go[i], 0, 0);
+		if (pthread_create(&all[i].thread, NULL, waiter_main, &all[i]))
+			return CLI_FAILED;
+	}
+	if (pthread_create(&rival, NULL, rival_main, NULL) || (run_there && !pin(rival)))
+		return CLI_FAILED;
+	if (hold_run)
+		hold_wait("run");
+	if (!run_rounds())
+		return CLI_FAILED;
+	for (uint64_t i = 0; i < waiters; i++) {
+		pthread_join(all[i].thread, NULL);
+		waited_ns += all[i].off_ns;
+	}
+	/* relaxed: the semaphore orders it */
+	atomic_store_explicit(&ended, true, memory_order_relaxed);
+	sem_post(&rival_go);
+	pthread_join(rival, NULL);
+	smap_inspect(map, &state);
+	map_json(stdout, &state, smap_len(map));
+	printf("{\"type\":\"hold\",\"rounds\":%" PRIu64 ",\"held_ns\":%" PRIu64
+	       ",\"off_ns\":%" PRIu64 ",\"waited_ns\":%" PRIu64 "}\n",
+	       rounds, held_ns, off_ns, waited_ns);
+	return fflush(stdout) ? CLI_FAILED : CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const struct cli cli = {
+		.program = "holdload",
+		.summary = "Holds a map's mutex for a known time, with threads that wait for it.",
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
+	};
+	const struct smap_options opts = {
+		.size = sizeof(opts), .name = "held", .key_kind = SMAP_KEY_U64, .hash = hash};
+	int status;
+
+	if (!cli_parse(&cli, argc, argv, &status))
+		return status;
+	sem_init(&rival_go, 0, 0);
+	sem_init(&done, 0, 0);
+	if (!hold_init() || smap_create(&map, &opts))
+		return CLI_FAILED;
+	status = run();
+	smap_destroy(map);
+	return status;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * usdt_offcpu.c - the usdt backend's part in `--offcpu`: whose threads are looked at, and
+ * what has not ended yet. The model is at the top of bpf/offcpu.bpf.h.
+ *
+ * The kernel adds an interval to a map's statistics when it ends. One that lasts longer than
+ * a window, or for ever, would come late or never: what has passed of it is added to
+ * the sample. Sums of samples must not fall, so that an interval may be added only if it
+ * had not ended when the statistics were read: they are read again until that is so.
+ */
+#include "usdt.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "log.h"
+#include "usdt.skel.h"
+
+#define THREADS_MAX 16384 /* off the CPU at a mutex at once */
+#define PROCESSES_MAX 16384
+#define AGREE_TRIES 64
+
+int usdt_offcpu_configure(const struct usdt *usdt)
+{
+	struct usdt_bpf *skel = usdt->skel;
+	int err = bpf_program__set_autoload(skel->progs.on_switch, usdt->offcpu);
+
+	skel->rodata->offcpu_stacks = usdt->offcpu;
+	if (!err && usdt->offcpu)
+		err = bpf_map__set_max_entries(skel->maps.holders, PROCESSES_MAX);
+	if (!err && usdt->offcpu)
+		err = bpf_map__set_max_entries(skel->maps.offcpu, THREADS_MAX);
+	return err;
+}
+
+int usdt_offcpu_attach(struct usdt *usdt)
+{
+	return usdt->offcpu ? attach_add_auto(&usdt->attached, usdt->skel->progs.on_switch) : 0;
+}
+
+/* --- whose threads ------------------------------------------------------------------- */
+
+static void add_holder(struct st_holders *at, uint32_t key, uint64_t registry)
+{
+	for (unsigned i = 0; i < at->count; i++)
+		if (at->holder[i].registry == registry && at->holder[i].target == key)
+			return;
+	if (at->count < ST_HOLDERS)
+		at->holder[at->count++] = (struct st_holder){.registry = registry, .target = key};
+	else
+		log_warn("more than %d copies of libsmap in a process: threads off the CPU are "
+			 "seen in the first only",
+			 ST_HOLDERS);
+}
+
+/* All images of the process, so that an exec leaves nothing of the program before. */
+void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added)
+{
+	__u32 pid = (__u32)added->target->pid;
+	struct st_holders at = {0};
+
+	if (!usdt->offcpu)
+		return;
+	for (size_t i = 0; i < usdt->image_cnt; i++) {
+		const struct usdt_image *in = &usdt->image[i];
+
+		if (in->target != added->target)
+			continue;
+		for (size_t j = 0; j < in->image->registry_cnt; j++)
+			add_holder(&at, in->key, in->image->registry[j]);
+	}
+	if (bpf_map_update_elem(bpf_map__fd(usdt->skel->maps.holders), &pid, &at, BPF_ANY))
+		log_warn("too many processes: threads off the CPU are not seen in process %u", pid);
+}
+
+/* Another process may get its id. */
+void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in)
+{
+	__u32 pid = (__u32)in->target->pid;
+
+	if (usdt->offcpu)
+		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.holders), &pid);
+}
+
+/* --- what has not ended -------------------------------------------------------------- */
+
+static int add_open(struct usdt *usdt, __u32 tid, const struct st_offcpu *start)
+{
+	struct usdt_open *grown;
+
+	grown = realloc(usdt->open, (usdt->open_cnt + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	usdt->open = grown;
+	grown[usdt->open_cnt++] = (struct usdt_open){.tid = tid, .start = *start};
+	return 0;
+}
+
+/* Before the maps of a round are sampled. */
+int usdt_offcpu_begin(struct usdt *usdt)
+{
+	__u32 tid, *before = NULL;
+	int fd, err = 0;
+
+	usdt->open_cnt = 0;
+	if (!usdt->offcpu)
+		return 0;
+	fd = bpf_map__fd(usdt->skel->maps.offcpu);
+	while (!err && bpf_map_get_next_key(fd, before, &tid) == 0) {
+		struct st_offcpu start;
+
+		before = &tid;
+		if (bpf_map_lookup_elem(fd, &tid, &start) == 0)
+			err = add_open(usdt, tid, &start);
+	}
+	return err;
+}
+
+static bool is_open(const struct usdt *usdt, const struct usdt_open *open, bool *ret_ending)
+{
+	struct st_offcpu now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.offcpu), &open->tid, &now) ||
+	    now.start_ns != open->start.start_ns)
+		return false;
+	*ret_ending |= now.ending;
+	return !now.ending;
+}
+
+/* False: one that was open has ended meanwhile; read the statistics again. */
+static bool add_all_open(struct usdt *usdt, const struct st_key *key, struct st_stats *sum)
+{
+	bool agree = true, ending = false;
+
+	for (size_t i = 0; i < usdt->open_cnt; i++) {
+		struct usdt_open *open = &usdt->open[i];
+		uint64_t start = open->start.start_ns;
+
+		if (open->closed || memcmp(&open->start.map, key, sizeof(*key)) != 0)
+			continue;
+		if (is_open(usdt, open, &ending)) {
+			if (usdt->now > start && open->start.kind < ST_OFFCPU_COUNT)
+				sum->sum[ST_HIST_offcpu_wait + open->start.kind] +=
+					usdt->now - start;
+			continue;
+		}
+		open->closed = !ending;
+		agree = false;
+	}
+	return agree;
+}
+
+void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_stats *counted)
+{
+	for (int i = 0; i < AGREE_TRIES; i++) {
+		struct st_stats sum = *counted;
+
+		if (add_all_open(usdt, key, &sum)) {
+			*counted = sum;
+			return;
+		}
+		usdt_read_stats(usdt, key, counted);
+	}
+}
