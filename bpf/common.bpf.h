@@ -85,6 +85,19 @@ const volatile __u32 lock_waits = 0;
 /* Wake the reader only when so much waits; below that it comes by itself. */
 const volatile __u64 wakeup_bytes = 0;
 
+/*
+ * For tests, set from user space before the load: of the hits of this probe every so manieth
+ * is dropped, as if it had never come. 0 = none, and the loader leaves the code out.
+ */
+const volatile __u32 fault_every = 0, fault_probe = 0;
+__u32 fault_hits;
+
+static __always_inline bool fault(__u32 probe)
+{
+	return fault_every && probe == fault_probe &&
+	       (__sync_fetch_and_add(&fault_hits, 1) + 1) % fault_every == 0;
+}
+
 static __always_inline void lose(__u32 what)
 {
 	__u64 *count = bpf_map_lookup_elem(&losses, &what);

@@ -113,6 +113,8 @@ static __always_inline bool hit_begin(struct hit *hit, void *ctx, __u64 map, __u
 {
 	if (!follow_target(bpf_get_attach_cookie(ctx), &hit->key.target))
 		return false;
+	if (hit->key.target != ST_COOKIE_COST && fault(probe))
+		return false;
 	if (bpf_probe_read_user(&hit->head, sizeof(hit->head), (void *)map)) {
 		lose(ST_LOSS_read_failed);
 		return false;

@@ -53,6 +53,23 @@ static unsigned round_ring(unsigned bytes)
 	return size;
 }
 
+/* SMAPTRACE_FAULT=PROBE/N in the environment, for tests: drop each Nth hit of the probe. */
+static void configure_fault(struct usdt_bpf *skel)
+{
+	const char *fault = getenv("SMAPTRACE_FAULT");
+	const char *every = fault ? strchr(fault, '/') : NULL;
+
+	for (unsigned i = 0; every && i < SMAP_PROBE_COUNT; i++) {
+		const char *name = elfnote_probe_name(i);
+
+		if (strncmp(fault, name, strlen(name)) != 0 || fault + strlen(name) != every)
+			continue;
+		skel->rodata->fault_probe = i;
+		skel->rodata->fault_every = (__u32)strtoul(every + 1, NULL, 10);
+		log_warn("SMAPTRACE_FAULT: hits of %s are dropped on purpose", name);
+	}
+}
+
 static int configure(struct usdt *usdt, const struct session_options *opts)
 {
 	unsigned ring_bytes = round_ring(opts->ring_bytes   ? opts->ring_bytes
@@ -73,6 +90,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	usdt->control =
 		(struct overhead_control){.budget = opts->max_overhead, .plan = {.period = 1}};
 	skel->rodata->lock_waits = opts->lock_waits;
+	configure_fault(skel);
 	skel->rodata->wakeup_bytes = ring_bytes / WAKEUP_SHARE;
 	err = bpf_map__set_max_entries(skel->maps.infos, usdt->max_maps);
 	if (!err)

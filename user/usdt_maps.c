@@ -178,8 +178,9 @@ static struct livemap *map_of_event(struct usdt *usdt, const struct st_event *ev
 }
 
 /* The record of map_destroy carries the map's last state. */
-static void keep_final(struct livemap *map, const void *data, size_t size)
+static void keep_final(const struct usdt *usdt, struct livemap *map, const void *data, size_t size)
 {
+	const struct usdt_image *in = usdt_image_of(usdt, map->key.target);
 	struct st_final final;
 
 	if (size < sizeof(final))
@@ -188,6 +189,7 @@ static void keep_final(struct livemap *map, const void *data, size_t size)
 	if (final.state.magic != SMAP_STATE_MAGIC || final.state.id != map->key.id)
 		return;
 	map->final = true;
+	map->first_known |= in && final.state.created_ns >= in->attached_ns;
 	map->state = final.state;
 	map->stripes = (struct target_stripes){final.inserts, final.replaces, final.deletes};
 }
@@ -219,7 +221,7 @@ int usdt_event(void *ctx, void *data, size_t size)
 	if (!map || err)
 		return err;
 	if (record.event.kind == SMAP_PROBE_map_destroy)
-		keep_final(map, data, size);
+		keep_final(usdt, map, data, size);
 	record.event.size = sizeof(record.event);
 	return usdt_emit(usdt, &record, RECORD_EVENT, sizeof(record.event));
 }
