@@ -45,7 +45,7 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check bench install fmt fmt-check clean help workloads units
-.PHONY: npm demo-traps score torture models mutants fuzz coverage kernels
+.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -224,6 +224,9 @@ demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 
 demo-traps: all $(WORKLOADS)  ## the three traps, with and without the remedy
 	$(Q)O=$(O) tests/demo-traps.sh
+
+pictures: all $(WORKLOADS)  ## draw the pictures of docs/terminal.md: the real view in tmux
+	$(Q)O=$(O) tests/pictures.sh
 
 score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N MARGINS=1
 	$(Q)O=$(O) tests/$(if $(MARGINS),score-margins.sh,score.sh) -j $(or $(JOBS),1) '$(ONLY)'

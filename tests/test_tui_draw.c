@@ -165,11 +165,64 @@ static void test_map_screen(void **state)
 	key(view, '1');
 	assert_int_equal(view->state.tab, TUI_TAB_OVERVIEW);
 	key(view, TUI_KEY_BACK_TAB);
+	SHOWS(view, "No stacks: --stacks takes them.");
+	key(view, '4');
 	SHOWS(view, "Nothing was found in this map.");
 	window(view); /* it ends: its screen stays, with what was seen */
 	SHOWS(view, "Nothing was found in this map.");
 	key(view, TUI_KEY_ESCAPE);
 	SHOWS(view, "No map yet");
+	end(view);
+}
+
+static void test_stacks(void **state)
+{
+	const struct stack_frame frame = {
+		.function = "look\033up", .module = "/bin/respd", .file = "", .build_id = ""};
+	struct stack *stack = calloc(1, sizeof(*stack) + sizeof(stack->frame[0]));
+	struct stack_cost cost = {.kind = ST_STACK_miss, .count = 7, .ns = 1500, .stack = stack};
+	struct view *view = begin(24, 80);
+	struct report_map *map;
+
+	(void)state;
+	assert_non_null(stack);
+	stack->frame_count = 1;
+	stack->frame[0] = &frame;
+	for (unsigned i = 0; i < 2; i++) {
+		map = feed_map(view->feed, 1, 16, 0, 10);
+		map->stacks = &cost;
+		map->stack_count = 1;
+		window(view);
+	}
+	free(stack); /* the view has its own */
+	key(view, TUI_KEY_ENTER);
+	key(view, '5');
+	SHOWS(view, " misses\n      7 1.5us  look\\x1bup (respd)\n");
+	key(view, 't');
+	SHOWS(view, "     14 3.0us  look");
+	key(view, 't');
+	feed_map(view->feed, 1, 16, 0, 10);
+	window(view);
+	SHOWS(view, "No stack in this window.");
+	end(view);
+}
+
+static void test_overhead(void **state)
+{
+	struct view *view = begin(24, 80);
+	struct report_overhead *overhead = &view->feed->report.overhead;
+
+	(void)state;
+	three(view, 10);
+	HIDES(view, "overhead");
+	*overhead = (struct report_overhead){.known = true, .share = 0.0123, .shed_count = 3};
+	overhead->shed[0].step = "stacks";
+	overhead->shed[1].step = "reclaim";
+	overhead->shed[1].until_ns = 1; /* not any more */
+	overhead->shed[2].step = "misses";
+	overhead->shed[2].period = 8;
+	three(view, 10);
+	SHOWS(view, "Lost: nothing   1 process   overhead 1.2%, no stacks, misses 1 in 8\n");
 	end(view);
 }
 
@@ -314,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_processes_and_losses),
 		cmocka_unit_test(test_map_screen),
+		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_overhead),
 		cmocka_unit_test(test_next_map),
 		cmocka_unit_test(test_help_scrolls),
 		cmocka_unit_test(test_hostile),

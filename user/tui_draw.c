@@ -97,6 +97,17 @@ int tui_wrapped(struct canvas *canvas, int row, int col, int end, unsigned style
 	return at > col ? row + 1 : row;
 }
 
+int tui_draw_span(const struct tui_scene *scene, int row)
+{
+	const struct tui_state *state = scene->state;
+	const char *window = state->paused ? "of the newest window" : "of the last window";
+
+	canvas_printf(scene->canvas, row, 1, scene->canvas->cols, CANVAS_DIM, "%s; t: %s",
+		      state->whole ? "since the attach" : window,
+		      state->whole ? window : "since the attach");
+	return row + 1;
+}
+
 /* --- the frame -------------------------------------------------------------- */
 
 static void put_clock(char dst[16], const struct tui_scene *scene)
@@ -226,6 +237,29 @@ static int put_losses(const struct tui_scene *scene, int row, int end)
 	return col;
 }
 
+/* What tracing costs, and what was given up for it. */
+static int put_overhead(const struct tui_scene *scene, int row, int col, int end)
+{
+	const struct report_overhead *overhead = &scene->model->overhead;
+	struct canvas *canvas = scene->canvas;
+
+	if (!overhead->known || overhead->share < 0)
+		return col;
+	col = canvas_printf(canvas, row, col, end,
+			    overhead->budget > 0 && overhead->share > overhead->budget
+				    ? CANVAS_WARNING
+				    : CANVAS_NORMAL,
+			    "   overhead %s", tui_percent(overhead->share).text);
+	for (size_t i = 0; i < overhead->shed_count; i++) {
+		if (overhead->shed[i].until_ns)
+			continue;
+		col = canvas_printf(canvas, row, col, end, CANVAS_WARNING,
+				    overhead->shed[i].period ? ", %s 1 in %u" : ", no %s",
+				    overhead->shed[i].step, overhead->shed[i].period);
+	}
+	return col;
+}
+
 static void draw_status(const struct tui_scene *scene, int row)
 {
 	const struct tui_model *model = scene->model;
@@ -245,6 +279,7 @@ static void draw_status(const struct tui_scene *scene, int row)
 			    processes == 1 ? "" : "es");
 	if (ended)
 		col = canvas_printf(canvas, row, col, end, CANVAS_NORMAL, ", %zu ended", ended);
+	col = put_overhead(scene, row, col, end);
 	if (history_cut(model->history))
 		canvas_put(canvas, row, col, end, CANVAS_WARNING, "   too many maps for the view");
 }
@@ -288,7 +323,8 @@ static void draw_keys(const struct tui_scene *scene, int row)
 		col = put_key(scene->canvas, row, col, key[0], state->paused ? "go on" : "pause");
 	if (key[0])
 		col = put_key(scene->canvas, row, col, ", .", "in time");
-	if (state->screen == TUI_MAP && state->tab == TUI_TAB_HISTOGRAMS)
+	if (state->screen == TUI_MAP &&
+	    (state->tab == TUI_TAB_HISTOGRAMS || state->tab == TUI_TAB_STACKS))
 		put_key(scene->canvas, row, col, "t", state->whole ? "window" : "all time");
 	if (state->screen == TUI_LIST && state->filter[0])
 		canvas_name(scene->canvas, row,
@@ -354,6 +390,8 @@ static int draw_tab(const struct tui_scene *scene, size_t map, int row, int rows
 		return tui_draw_heatmap(scene, map, row, rows);
 	case TUI_TAB_FINDINGS:
 		return tui_draw_findings(scene, map, row);
+	case TUI_TAB_STACKS:
+		return tui_draw_stacks(scene, map, row);
 	case TUI_TAB_COUNT:
 		break;
 	}

@@ -51,12 +51,16 @@ size_t tui_series(const struct tui_scene *scene, size_t map, enum history_figure
 /* Words of a safe text from `col` on, broken between words; returns the next free row. */
 int tui_wrapped(struct canvas *canvas, int row, int col, int end, unsigned style, const char *safe);
 
+/* Of which time histograms and stacks are, and how to change that; returns the next row. */
+int tui_draw_span(const struct tui_scene *scene, int row);
+
 /* Bodies. Those that scroll draw from `row` on, also above the screen, and return the next row. */
 void tui_draw_list(const struct tui_scene *scene, int row, int end_row);
 int tui_draw_map(const struct tui_scene *scene, size_t map, int row);
 int tui_draw_findings(const struct tui_scene *scene, size_t map, int row);
 int tui_draw_heatmap(const struct tui_scene *scene, size_t map, int row, int rows);
 int tui_draw_histograms(const struct tui_scene *scene, size_t map, int row);
+int tui_draw_stacks(const struct tui_scene *scene, size_t map, int row);
 int tui_draw_help(const struct tui_scene *scene, int row);
 
 #endif

@@ -101,8 +101,9 @@ static int draw_totals(const struct tui_scene *scene, const struct tui_detail *d
 	};
 	struct canvas *canvas = scene->canvas;
 
-	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_BOLD, "%-12s %20s %20s", "totals",
-		      "since attach", "lifetime");
+	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_BOLD, "%-12s %20s %20s",
+		      scene->state->paused ? "newest totals" : "totals", "since attach",
+		      "lifetime");
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
 		canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_NORMAL,
 			      "%-12s %20" PRIu64 " %20" PRIu64, names[i], detail->traced[i],
@@ -192,9 +193,7 @@ int tui_draw_histograms(const struct tui_scene *scene, size_t map, int row)
 	struct canvas *canvas = scene->canvas;
 	bool any = false;
 
-	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_DIM, "%s; t: %s",
-		      state->whole ? "since the attach" : "of the last window",
-		      state->whole ? "of the last window" : "since the attach");
+	row = tui_draw_span(scene, row);
 	for (unsigned i = 0; detail->window && i < ST_HIST_COUNT; i++) {
 		const struct hist *hist = &detail->window[state->whole ? ST_HIST_COUNT + i : i];
 

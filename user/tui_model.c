@@ -36,8 +36,10 @@ int tui_model_create(struct tui_model **ret_model, const struct report_meta *met
 
 static void detail_free(struct tui_detail *detail)
 {
-	if (detail)
-		free(detail->window);
+	if (!detail)
+		return;
+	free(detail->window);
+	free(detail->stack);
 	free(detail);
 }
 
@@ -100,8 +102,52 @@ static int detail_hists(struct tui_detail *detail, const struct hist *hists)
 	return 0;
 }
 
+/* Where it is kept; NULL = new, and there is no room. */
+static struct tui_stack *find_stack(struct tui_detail *detail, const struct stack_cost *cost)
+{
+	struct tui_stack *stack;
+
+	for (size_t i = 0; i < detail->stack_count; i++) {
+		stack = &detail->stack[i];
+		if (stack->kind == cost->kind && stack->id == cost->stack->id)
+			return stack;
+	}
+	if (detail->stack_count == TUI_STACKS_MAX)
+		return NULL;
+	stack = &detail->stack[detail->stack_count++];
+	*stack = (struct tui_stack){.kind = cost->kind, .id = cost->stack->id};
+	stack_line(stack->text, sizeof(stack->text), cost->stack, SIZE_MAX);
+	return stack;
+}
+
+/* Those that come in a window come the dearest first: what finds no room matters least. */
+static int detail_stacks(struct tui_detail *detail, const struct report_map *map)
+{
+	if (map->stack_count && !detail->stack)
+		detail->stack = calloc(TUI_STACKS_MAX, sizeof(*detail->stack));
+	if (!detail->stack)
+		return map->stack_count ? -ENOMEM : 0;
+	for (size_t i = 0; i < detail->stack_count; i++)
+		detail->stack[i].count = detail->stack[i].ns = 0;
+	for (size_t i = 0; i < map->stack_count; i++) {
+		const struct stack_cost *cost = &map->stacks[i];
+		struct tui_stack *stack = find_stack(detail, cost);
+
+		if (!stack)
+			continue;
+		stack->count = cost->count;
+		stack->ns = cost->ns;
+		stack->sum_count += cost->count;
+		stack->sum_ns += cost->ns;
+		stack->estimate |= cost->estimate;
+	}
+	return 0;
+}
+
 static int detail_update(struct tui_detail *detail, const struct report_map *map)
 {
+	int err;
+
 	detail->pid = map->pid;
 	detail->addr = map->addr;
 	detail->id = map->id;
@@ -112,7 +158,8 @@ static int detail_update(struct tui_detail *detail, const struct report_map *map
 	detail->now = map->now;
 	detail->state_ok = map->state_ok;
 	detail->promotion_in_s = map->promotion_in_s;
-	return detail_hists(detail, map->hists);
+	err = detail_stacks(detail, map);
+	return err ? err : detail_hists(detail, map->hists);
 }
 
 /* The detail of this map out of the old list, whose earlier ones belong to no map any more. */
@@ -279,6 +326,7 @@ static int update_targets(struct tui_model *model, const struct report *report)
 	if (report->loss_count)
 		memcpy(losses, report->losses, report->loss_count * sizeof(*losses));
 	model->lost = report->lost;
+	model->overhead = report->overhead;
 	return 0;
 }
 

@@ -17,6 +17,19 @@
 #include "history.h"
 #include "report.h"
 
+/* At most so many call stacks of a map, the dearest; each as a line of so many bytes. */
+#define TUI_STACKS_MAX 32
+#define TUI_STACK_TEXT_MAX 512
+
+struct tui_stack {
+	enum st_stack_kind kind;
+	uint32_t id;
+	bool estimate;
+	uint64_t count, ns;	       /* of the last window */
+	uint64_t sum_count, sum_ns;    /* since it was first seen */
+	char text[TUI_STACK_TEXT_MAX]; /* the innermost first; safe already */
+};
+
 /* Of a map, what only the screen of that map shows; as of its last window. */
 struct tui_detail {
 	int pid;
@@ -29,6 +42,8 @@ struct tui_detail {
 	double promotion_in_s;
 	/* ST_HIST_COUNT of the last window, then as many of all windows; NULL = all empty. */
 	struct hist *window;
+	struct tui_stack *stack; /* TUI_STACKS_MAX; NULL = none so far */
+	size_t stack_count;
 };
 
 struct tui_target {
@@ -51,6 +66,7 @@ struct tui_model {
 	struct record_loss *loss;
 	size_t loss_count;
 	uint64_t lost;
+	struct report_overhead overhead;
 	struct report_meta meta;
 	uint64_t start_ns, end_ns; /* of the last window */
 	uint64_t windows;

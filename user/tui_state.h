@@ -23,7 +23,8 @@ enum tui_screen {
 	X(OVERVIEW, "Overview")                                                                    \
 	X(HISTOGRAMS, "Histograms")                                                                \
 	X(HEATMAP, "Heatmap")                                                                      \
-	X(FINDINGS, "Findings")
+	X(FINDINGS, "Findings")                                                                    \
+	X(STACKS, "Stacks")
 
 enum tui_tab {
 #define TUI_TAB_ENUM(id, title) TUI_TAB_##id,
