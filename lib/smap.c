@@ -21,7 +21,7 @@
 /* --- Load ------------------------------------------------------------------------ */
 
 /* Needs no read section: what mu guards is retired only by its holder. */
-static bool load_slow(struct smap *map, const struct smap_key *key, void **ret_value)
+static void *load_slow(struct smap *map, const struct smap_key *key)
 {
 	struct smap_hold hold;
 	struct place place;
@@ -35,127 +35,62 @@ static bool load_slow(struct smap *map, const struct smap_key *key, void **ret_v
 		unlock_missed(map, &hold, key->hash);
 	else
 		smap_unlock(map);
-	if (!smap_is_value(value))
-		return false;
-	*ret_value = (void *)value;
-	return true;
+	return smap_is_value(value) ? (void *)value : NULL;
 }
 
 /* The general way: registers the thread, follows cells that have moved. */
-static __attribute__((noinline)) bool load_again(struct smap *map, const struct smap_key *key,
-						 void **ret_value)
+static __attribute__((noinline)) void *load_again(struct smap *map, const struct smap_key *key)
 {
 	struct smap_table *table;
 	uintptr_t value = SMAP_NIL;
-	bool amended = false, found;
+	bool amended = false;
 	smap_cell *cell;
 	uint64_t seq;
 	struct smap_thread *self = smap_enter(&seq);
 
 	cell = map->is_u64 ? find_read(map, key, true, &value, &amended, &table)
 			   : find_read(map, key, false, &value, &amended, &table);
-	found = smap_is_value(value);
-	if (found)
-		*ret_value = (void *)value;
-	else if (!cell && amended)
-		found = load_slow(map, key, ret_value);
+	if (!smap_is_value(value))
+		value = !cell && amended ? (uintptr_t)load_slow(map, key) : SMAP_NIL;
 	smap_exit(self, seq);
-	return found;
+	return (void *)value;
 }
 
-/* How the quick look at read ended. */
-enum look { LOOK_ABSENT, LOOK_HIT, LOOK_DIRTY, LOOK_AGAIN };
-
-/*
- * The hit path, and nothing else: one look at the home group. What that cannot decide goes to
- * functions of its own in tail position, so that a hit saves no registers and needs no stack.
- */
-SMAP_INLINE enum look load_quick(struct smap *map, const struct smap_key *key, const bool is_u64,
-				 void **ret_value)
-{
-	const struct smap_view *view;
-	enum look look;
-	uintptr_t rd, value;
-	size_t first, index;
-	uint64_t seq;
-	struct smap_thread *self = smap_self;
-
-	if (smap_unlikely(!self))
-		return LOOK_AGAIN;
-	seq = smap_enter_known(self);
-	rd = load_read(map);
-	view = smap_read_view(rd);
-	first = (size_t)smap_home(view->groups, key->hash) * SMAP_GROUP;
-	index = smap_group_find(view, first, key, is_u64);
-	if (smap_likely(index != SMAP_NOT_FOUND)) {
-		value = load_cell(slot_cell(view->slots, index, is_u64));
-		look = LOOK_HIT;
-		if (smap_likely(smap_is_value(value)))
-			*ret_value = (void *)value;
-		else
-			look = value == SMAP_MOVED ? LOOK_AGAIN : LOOK_ABSENT;
-	} else if (smap_unlikely(!smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY))) {
-		look = LOOK_AGAIN; /* the home group was full: the probe goes on */
-	} else {
-		look = (rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash) ? LOOK_DIRTY
-										     : LOOK_ABSENT;
-	}
-	smap_exit(self, seq);
-	return look;
-}
-
-static __attribute__((noinline)) bool load_bytes_rest(struct smap *map, const void *bytes,
-						      size_t len, void **ret_value, enum look look)
+/* Where loads go on that smap_inline.h could not decide. */
+SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len, int look)
 {
 	struct smap_key key;
 
 	if (!key_bytes(map, bytes, len, &key))
-		return false;
-	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
-				  : load_again(map, &key, ret_value);
+		return NULL;
+	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key);
 }
 
-static __attribute__((noinline)) bool load_u64_rest(struct smap *map, uint64_t value,
-						    void **ret_value, enum look look)
+SMAP_PUBLIC void *smap_load_u64_rest(struct smap *map, uint64_t value, int look)
 {
 	struct smap_key key;
 
 	if (!key_u64(map, value, &key))
-		return false;
-	return look == LOOK_DIRTY ? load_slow(map, &key, ret_value)
-				  : load_again(map, &key, ret_value);
+		return NULL;
+	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key);
 }
 
-SMAP_QUICK SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len,
-				      void **ret_value)
+SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
 {
-	enum look look = LOOK_AGAIN;
-	struct smap_key k;
+	void *value;
 
 	/* Keys behind a pointer take the general way: it calls functions, which a hit must not. */
-	if (smap_likely(map->quick_kind == SMAP_KEY_BYTES && len <= SMAP_INLINE_KEY &&
-			(key || !len))) {
-		smap_mix_short(map, key, len, &k);
-		look = load_quick(map, &k, false, ret_value);
-		if (smap_likely(look <= LOOK_HIT))
-			return look == LOOK_HIT;
-	}
-	return load_bytes_rest(map, key, len, ret_value, look);
+	if (smap_likely(len <= SMAP_INLINE_KEY && (key || !len)))
+		return smap_quick_load(map, key, len, ret_value);
+	value = smap_load_rest(map, key, len, SMAP_LOOK_AGAIN);
+	if (value)
+		*ret_value = value;
+	return value != NULL;
 }
 
-SMAP_QUICK SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
+SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 {
-	enum look look = LOOK_AGAIN;
-	struct smap_key k;
-
-	if (smap_likely(map->quick_kind == SMAP_KEY_U64)) {
-		k.hash = smap_mix_u64(map, key);
-		k.word[0] = key;
-		look = load_quick(map, &k, true, ret_value);
-		if (smap_likely(look <= LOOK_HIT))
-			return look == LOOK_HIT;
-	}
-	return load_u64_rest(map, key, ret_value, look);
+	return smap_quick_load_u64(map, key, ret_value);
 }
 
 #define MANY 16 /* keys whose cache misses overlap: about what a core has in flight */

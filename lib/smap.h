@@ -131,8 +131,8 @@ struct smap_options {
 	/*
 	 * The caller's own hash, of either kind of key (a u64 key as its 8 bytes). Called for
 	 * each operation, also under the mutex: it must be a function of its arguments, and
-	 * use no map. All 64 bits matter: the upper half chooses the place, the lowest
-	 * seven the tag. NULL = the library's, see docs/design.md on its seed.
+	 * use no map. All 64 bits matter: the upper ones choose the place, the lowest
+	 * eleven the tag and the overflow bit. NULL = the library's, see docs/design.md on its seed.
 	 */
 	uint64_t (*hash)(const void *key, size_t len, uint64_t seed);
 };
@@ -253,6 +253,8 @@ const char *smap_policy_name(uint32_t policy);
  */
 const struct smap_registry *smap_registry_get(void);
 extern struct smap_registry smap_registry;
+
+#include "smap_inline.h"
 
 #ifdef __cplusplus
 }

@@ -18,15 +18,6 @@
 #define SMAP_HIDDEN __attribute__((visibility("hidden")))
 #define SMAP_PUBLIC __attribute__((visibility("default")))
 #define SMAP_INLINE static inline __attribute__((always_inline))
-/*
- * A function that must not pay for a frame pointer: it calls nothing but in tail position, so
- * that a stack taken further in is whole without it.
- */
-#if defined(__GNUC__) && !defined(__clang__)
-#define SMAP_QUICK __attribute__((optimize("omit-frame-pointer")))
-#else
-#define SMAP_QUICK
-#endif
 #define smap_likely(x) __builtin_expect(!!(x), 1)
 #define smap_unlikely(x) __builtin_expect(!!(x), 0)
 #define SMAP_STRINGIFY_(x) #x

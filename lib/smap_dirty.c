@@ -33,7 +33,7 @@ void smap_refresh_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
 	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	const struct smap_view *read = smap_read_view(rd);
 
 	state->read_len = read->len;
@@ -55,11 +55,11 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason)
 	uint64_t age = state->dirty_since_ns ? now - state->dirty_since_ns : 0;
 
 	/* relaxed: written under mu, which we hold */
-	old = smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+	old = smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
 	smap_filter_drop_locked(map);
 	/* Release: pairs with the acquire loads of read in smap.c. Publishes the control bytes
 	 * and the keys of the new slots; without it a reader could match garbage (G1). */
-	atomic_store_explicit(&map->read, (uintptr_t)fresh, memory_order_release);
+	atomic_store_explicit(&map->hot.read, (uintptr_t)fresh, memory_order_release);
 	map->dirty = NULL;
 	map->dirty_only = 0;
 	if (fresh->table->has_limbo && fresh->table->limbo_ticket == SMAP_NO_TICKET)
@@ -155,13 +155,13 @@ static void rebuild_locked(struct smap *map, struct smap_view *dirty)
 	struct smap_state *state = &map->state;
 	/* relaxed: written under mu, which we hold */
 	const struct smap_view *read =
-		smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
 	uint64_t start = smap_now_ns(), copied = 0, expunged = 0;
 
 	if (smap_is_empty_view(read)) {
-		memset(dirty->ctrl, SMAP_CTRL_EMPTY, (size_t)dirty->groups * SMAP_GROUP);
+		memset(dirty->ctrl, SMAP_CTRL_EMPTY, dirty->groups * (SMAP_GROUP + 1));
 	} else {
-		memcpy(dirty->ctrl, read->ctrl, (size_t)dirty->groups * SMAP_GROUP);
+		memcpy(dirty->ctrl, read->ctrl, dirty->groups * (SMAP_GROUP + 1));
 		if (map->table->has_limbo && smap_ticket_over(map->table->limbo_ticket))
 			smap_view_recycle(map, dirty);
 		expunged = sweep(map, read, dirty);
@@ -223,19 +223,19 @@ static int reserve(struct smap *map, const struct smap_key *key, struct reserve 
 		if (!r->dirty)
 			return -ENOMEM;
 	}
-	r->moves = table->growth_left == 0;
+	r->moves = table->growth_left == 0 || smap_table_is_stale(table);
 	return r->moves ? smap_move_prepare(map, &r->move) : 0;
 }
 
 static void set_amended(struct smap *map)
 {
 	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 
 	/* Release: pairs with the acquire loads of read in smap.c; the view is the same, the
 	 * bit says that dirty has to be asked (I6: before mu is released). */
 	if (!(rd & SMAP_AMENDED))
-		atomic_store_explicit(&map->read, rd | SMAP_AMENDED, memory_order_release);
+		atomic_store_explicit(&map->hot.read, rd | SMAP_AMENDED, memory_order_release);
 }
 
 /* Add a key that neither read nor dirty lists. 0 or -ENOMEM, and then nothing has changed. */
@@ -246,8 +246,8 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 
 	if (reserve(map, key, &r)) {
 		free(r.copy);
-		free(r.dirty);
-		free(r.table);
+		smap_view_free(r.dirty);
+		smap_table_free(map, r.table);
 		return -ENOMEM;
 	}
 	if (r.table)

@@ -66,10 +66,16 @@ static void set_all(struct smap *map, const struct smap_view *read, struct smap_
 	}
 }
 
+/* For loads compiled into callers. */
+SMAP_PUBLIC bool smap_view_excludes(const void *view, uint64_t hash)
+{
+	return smap_filter_excludes(view, hash);
+}
+
 static struct smap_view *current_read(const struct smap *map)
 {
 	/* relaxed: written under mu, which we hold */
-	return smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
 }
 
 /* relaxed: written under mu, which we hold */

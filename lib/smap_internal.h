@@ -21,9 +21,10 @@
  * between two hash tables by a pointer each; the pointer costs a cache miss on
  * every hit, and the rebuild an insertion per entry.)
  *
- * Control byte: 0..127 = seven bits of the hash, the slot is listed; EMPTY = ends
- * a probe; DELETED = free for a new key; LIMBO = not listed, but an older view
- * that a reader may still hold lists it: not to be used before its grace period.
+ * Control byte: 2..255 = eight bits of the hash, the slot is listed; EMPTY = free for a
+ * new key; LIMBO = not listed, but an older view that a reader may still hold lists
+ * it: not to be used before its grace period. Each group has an overflow byte besides, which
+ * says for which hashes a probe has to go on to the next group (smap_inline.h).
  *
  * Cell: a value, or NIL (deleted), EXPUNGED (deleted, not in dirty), MOVED (this
  * table is closed; look in table->next).
@@ -32,7 +33,7 @@
  * V1 read is stored only under mu; the set that a published view lists never changes.
  * V2 read and dirty, when both list something, lie over map->table.
  * V3 A slot listed in any view that a reader can hold keeps its key.
- * V4 A group that has no EMPTY never gets one again (within a table), so a
+ * V4 Bits of an overflow byte are never cleared (within a table), so a
  *    probe sequence that reached a slot once will always reach it.
  * V5 NIL <-> EXPUNGED and anything -> MOVED happen only under mu. Cells of the
  *    current table are never MOVED while mu is free.
@@ -46,15 +47,8 @@
 #include "smap_probes.h"
 #include "smap_smr.h"
 
-#define SMAP_GROUP 16			   /* slots that one SSE2 comparison covers */
 #define SMAP_MIN_GROUPS 1		   /* smallest table: 14 entries */
 #define SMAP_LOAD(slots) ((slots) / 8 * 7) /* fullest table: 7/8; 14 of a group of 16 */
-
-enum smap_ctrl {
-	SMAP_CTRL_EMPTY = 0x80,
-	SMAP_CTRL_DELETED = 0xfe,
-	SMAP_CTRL_LIMBO = 0xff,
-};
 
 /* Cells hold values as they come, so the marks are addresses that only we own. */
 extern const char smap_marks[2] SMAP_HIDDEN;
@@ -62,20 +56,7 @@ extern const char smap_marks[2] SMAP_HIDDEN;
 #define SMAP_EXPUNGED ((uintptr_t)&smap_marks[0])
 #define SMAP_MOVED ((uintptr_t)&smap_marks[1])
 
-typedef _Atomic(uintptr_t) smap_cell;
-
-struct smap_slot_u64 {
-	uint64_t key;
-	smap_cell cell;
-};
-
-/* Keys of up to 16 bytes stand in the slot, padded with zeros; longer ones behind a pointer. */
-#define SMAP_INLINE_KEY 16
-struct smap_slot_bytes {
-	uint64_t word[2]; /* the key; or its address and its hash */
-	uint64_t len;
-	smap_cell cell;
-};
+typedef SMAP_SHARED uintptr_t smap_cell;
 
 _Static_assert(sizeof(struct smap_slot_u64) == 16, "two words a slot");
 _Static_assert(sizeof(struct smap_slot_bytes) == 32, "half a cache line a slot");
@@ -84,9 +65,10 @@ struct smap_table;
 struct smap_filter;
 
 struct smap_view {
-	void *slots;	 /* = table->slots: a hit needs no load from the table */
-	uint32_t groups; /* = table->groups */
-	uint32_t reserved;
+	/* The layout of these four is struct smap_look_view's. */
+	void *slots;	   /* = table->slots: a hit needs no load from the table */
+	uint64_t groups;   /* = table->groups */
+	uint8_t *overflow; /* a byte for each group, behind the control bytes */
 	_Atomic(struct smap_filter *) filter; /* of dirty's keys, while amended; smap_filter.h */
 	size_t len;			      /* slots listed, deleted ones included: Go's len(m) */
 	struct smap_table *table;
@@ -102,6 +84,7 @@ struct smap_table {
 	_Atomic(struct smap_view *) next;
 	_Atomic(uint64_t) *deleted; /* a bit per group: may hold NIL cells (V6) */
 	size_t growth_left;	    /* EMPTY slots that may still be taken; under mu */
+	size_t passed_by;	    /* slots given back in groups that probes pass; under mu */
 	uint64_t limbo_ticket;	    /* grace period after which LIMBO may become DELETED; or ... */
 #define SMAP_NO_TICKET UINT64_MAX   /* ... not drawn: read still lists some of them */
 	bool has_limbo;
@@ -130,18 +113,17 @@ struct smap_policy_data {
 };
 
 struct smap {
-	struct smap_state state; /* first: the address of a map is the address of its state */
+	union {
+		struct smap_state state; /* first: a map's address is its state's */
+		char room[SMAP_HOT_OFFSET];
+	};
 
 	/* Read by every operation, written by promotions: its own cache line. */
-	_Alignas(SMAP_CACHE_LINE) _Atomic(uintptr_t) read; /* struct smap_view * | AMENDED */
-	uint64_t seed;
-	uint64_t multiplier;
+	_Alignas(SMAP_CACHE_LINE) struct smap_hot hot; /* of a layout that callers know */
 	void (*value_free)(void *value, void *ctx);
 	void *ctx;
 	uint64_t (*hash)(const void *key, size_t len, uint64_t seed); /* the option, or NULL */
 	bool is_u64;
-	/* What the quick paths ask first: the kind of key, if the hash is the library's. */
-	uint8_t quick_kind; /* enum smap_key_kind, or SMAP_NO_QUICK */
 
 	/* Under mu. */
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
@@ -164,6 +146,7 @@ struct smap {
 	struct smap_empty {
 		_Alignas(SMAP_CACHE_LINE) struct smap_view view;
 		uint8_t ctrl[SMAP_GROUP];
+		uint8_t overflow[1];
 	} empty;
 
 	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_STRIPES];
@@ -171,9 +154,6 @@ struct smap {
 
 _Static_assert(offsetof(struct smap, state) == 0,
 	       "probes and the registry pass the state's address");
-
-#define SMAP_AMENDED ((uintptr_t)1)
-#define SMAP_NO_QUICK 0xff
 
 struct smap_key {
 	uint64_t hash;
@@ -186,16 +166,31 @@ struct smap_key {
 
 _Static_assert(offsetof(struct smap_view, ctrl) == sizeof(struct smap_view),
 	       "the empty view's control bytes follow it");
+_Static_assert(offsetof(struct smap, hot) == SMAP_HOT_OFFSET, "callers look for it there");
+_Static_assert(sizeof(struct smap_hot) <= SMAP_CACHE_LINE, "one line for a hit");
+_Static_assert(offsetof(struct smap_view, ctrl) == SMAP_VIEW_CTRL, "likewise");
+_Static_assert(
+	offsetof(struct smap_view, slots) == offsetof(struct smap_look_view, slots) &&
+		offsetof(struct smap_view, groups) == offsetof(struct smap_look_view, groups) &&
+		offsetof(struct smap_view, overflow) == offsetof(struct smap_look_view, overflow) &&
+		offsetof(struct smap_view, filter) == offsetof(struct smap_look_view, filter),
+	"callers read views");
+
+/* smap_memory.c */
+void *smap_block_alloc(size_t bytes, bool whole) SMAP_HIDDEN;
+void smap_block_free(void *block, size_t bytes) SMAP_HIDDEN;
 
 /* smap_view.c */
 void smap_empty_init(struct smap_empty *empty) SMAP_HIDDEN;
 struct smap_view *smap_view_alloc(struct smap_table *table) SMAP_HIDDEN;
+void smap_view_free(struct smap_view *view) SMAP_HIDDEN;
 struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
 void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
 size_t smap_view_bytes(const struct smap_view *view) SMAP_HIDDEN;
-size_t smap_find_on_u64(const struct smap_view *view, size_t first, uint64_t hash,
+bool smap_table_is_stale(const struct smap_table *table) SMAP_HIDDEN;
+size_t smap_find_on_u64(const struct smap_view *view, size_t group, uint64_t hash,
 			uint64_t word) SMAP_HIDDEN;
-size_t smap_find_on_bytes(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word0,
+size_t smap_find_on_bytes(const struct smap_view *view, size_t group, uint64_t hash, uint64_t word0,
 			  uint64_t word1, size_t len, const void *bytes) SMAP_HIDDEN;
 size_t smap_view_take(struct smap_view *view, uint64_t hash) SMAP_HIDDEN;
 void smap_view_drop(struct smap_view *view, size_t index) SMAP_HIDDEN;

@@ -45,11 +45,11 @@ static void random_seed(struct smap *map)
 		words[0] = smap_now_ns() * 0x9e3779b97f4a7c15ULL; /* early boot: better than none */
 		words[1] = (uintptr_t)map * 0xd6e8feb86659fd93ULL + words[0];
 	}
-	map->seed = words[0];
-	map->multiplier = words[1] | 1;
+	map->hot.seed = words[0];
+	map->hot.multiplier = words[1] | 1;
 	/* A multiplier with few bits would spread badly. */
-	if (__builtin_popcountll(map->multiplier) < 16)
-		map->multiplier ^= 0x9e3779b97f4a7c14ULL;
+	if (__builtin_popcountll(map->hot.multiplier) < 16)
+		map->hot.multiplier ^= 0x9e3779b97f4a7c14ULL;
 }
 
 static void init_state(struct smap *map, const struct smap_options *opts)
@@ -96,9 +96,10 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	map->ctx = o.ctx;
 	map->is_u64 = o.key_kind == SMAP_KEY_U64;
 	map->hash = o.hash;
-	map->quick_kind = o.hash ? SMAP_NO_QUICK : o.key_kind;
+	map->hot.quick = o.hash ? SMAP_QUICK_NONE : map->is_u64 ? SMAP_QUICK_U64 : SMAP_QUICK_BYTES;
+	map->hot.marks = SMAP_EXPUNGED;
 	/* relaxed: nobody else knows the map yet */
-	atomic_store_explicit(&map->read, (uintptr_t)&map->empty.view, memory_order_relaxed);
+	atomic_store_explicit(&map->hot.read, (uintptr_t)&map->empty.view, memory_order_relaxed);
 	smap_empty_init(&map->empty);
 	random_seed(map);
 	init_state(map, &o);
@@ -134,7 +135,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 {
 	/* relaxed: nobody uses the map any more */
 	struct smap_view *read =
-		smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
 	struct smap_view *view = map->dirty ? map->dirty : read;
 	_Atomic(bool) *destroyed = map->destroyed;
 

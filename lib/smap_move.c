@@ -36,7 +36,7 @@
 static struct smap_view *current_read(const struct smap *map)
 {
 	/* relaxed: written under mu, which we hold */
-	return smap_read_view(atomic_load_explicit(&map->read, memory_order_relaxed));
+	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
 }
 
 static bool promotes(const struct smap *map)
@@ -79,9 +79,9 @@ int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
 	m.read = smap_view_alloc(m.table);
 	m.dirty = smap_view_alloc(m.table);
 	if (!m.read || !m.dirty) {
-		free(m.read);
-		free(m.dirty);
-		free(m.table);
+		smap_view_free(m.read);
+		smap_view_free(m.dirty);
+		smap_table_free(map, m.table);
 		return -ENOMEM;
 	}
 	*ret_move = m;
@@ -90,8 +90,7 @@ int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
 
 /*
  * Carry one listed slot over. `dirty` of the new table decides about places, so every slot is
- * taken there; what dirty does not list becomes LIMBO, what read does not list stays
- * non-EMPTY in read, for the probes that pass it.
+ * taken there; what dirty does not list becomes LIMBO. The overflow bytes are dirty's too.
  */
 static void carry(struct smap *map, struct smap_move *m, size_t from, bool in_read, bool in_dirty)
 {
@@ -106,7 +105,7 @@ static void carry(struct smap *map, struct smap_move *m, size_t from, bool in_re
 		copy = (void *)(uintptr_t)key.bytes;
 	to = smap_view_take(m->dirty, key.hash);
 	smap_slot_set_key(map, m->table, to, &key, copy);
-	m->read->ctrl[to] = in_read ? smap_tag(key.hash) : SMAP_CTRL_DELETED;
+	m->read->ctrl[to] = in_read ? smap_tag(key.hash) : SMAP_CTRL_EMPTY;
 	m->read->len += in_read;
 	if (!in_dirty) {
 		m->dirty->ctrl[to] = SMAP_CTRL_LIMBO;
@@ -133,8 +132,8 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 	size_t slots = (size_t)dirty->groups * SMAP_GROUP;
 	bool has_read = !smap_is_empty_view(read);
 
-	memset(m->read->ctrl, SMAP_CTRL_EMPTY, (size_t)m->read->groups * SMAP_GROUP);
-	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, (size_t)m->dirty->groups * SMAP_GROUP);
+	memset(m->read->ctrl, SMAP_CTRL_EMPTY, m->read->groups * SMAP_GROUP);
+	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, m->dirty->groups * (SMAP_GROUP + 1));
 	for (size_t i = 0; i < slots; i++) {
 		bool in_read = has_read && smap_is_listed(read->ctrl[i]);
 		bool in_dirty = smap_is_listed(dirty->ctrl[i]);
@@ -145,6 +144,7 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 		if (in_read && !in_dirty && !promotes(map))
 			dirty->ctrl[i] = SMAP_CTRL_EMPTY;
 	}
+	memcpy(m->read->overflow, m->dirty->overflow, m->read->groups);
 	m->old = map->table;
 	m->old->dead = dirty;
 	map->dirty = m->dirty;
@@ -192,13 +192,13 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 		close_cells(map, old_read, m);
 	}
 	if (promotes(map)) {
-		free(m->read);
+		smap_view_free(m->read);
 		smap_flush_batch_locked(map);
 		smap_promote_locked(map, SMAP_REASON_grow);
 	} else if (smap_is_empty_view(old_read)) {
-		free(m->read);
+		smap_view_free(m->read);
 		/* Release: pairs with the acquire loads of read in smap.c (I6). */
-		atomic_store_explicit(&map->read, (uintptr_t)old_read | SMAP_AMENDED,
+		atomic_store_explicit(&map->hot.read, (uintptr_t)old_read | SMAP_AMENDED,
 				      memory_order_release);
 	} else {
 		/* relaxed: the filter, if any, goes with the new view, which is not published yet */
@@ -206,7 +206,7 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 				      atomic_load_explicit(&old_read->filter, memory_order_relaxed),
 				      memory_order_relaxed);
 		/* Release: as above; publishes the new view, the old one goes with its table. */
-		atomic_store_explicit(&map->read, (uintptr_t)m->read | SMAP_AMENDED,
+		atomic_store_explicit(&map->hot.read, (uintptr_t)m->read | SMAP_AMENDED,
 				      memory_order_release);
 		old->read = old_read;
 	}
@@ -232,7 +232,7 @@ static int clear_prepare(struct smap *map, struct clearing *c)
 		c->dirty = c->table ? smap_view_alloc(c->table) : NULL;
 		if (!c->dirty)
 			goto nomem;
-		memset(c->dirty->ctrl, SMAP_CTRL_EMPTY, (size_t)c->dirty->groups * SMAP_GROUP);
+		memset(c->dirty->ctrl, SMAP_CTRL_EMPTY, c->dirty->groups * (SMAP_GROUP + 1));
 	}
 	if (map->value_free && listed) {
 		c->values = malloc(listed * sizeof(*c->values));
@@ -241,8 +241,8 @@ static int clear_prepare(struct smap *map, struct clearing *c)
 	}
 	return 0;
 nomem:
-	free(c->dirty);
-	free(c->table);
+	smap_view_free(c->dirty);
+	smap_table_free(map, c->table);
 	return -ENOMEM;
 }
 
@@ -284,7 +284,7 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted)
 		atomic_store_explicit(&old->next, &map->empty.view, memory_order_release);
 	/* Release: pairs with the acquire loads of read in smap.c; before the cells are closed,
 	 * so that who meets MOVED and looks again finds the new view (P1). */
-	atomic_store_explicit(&map->read, (uintptr_t)&map->empty.view, memory_order_release);
+	atomic_store_explicit(&map->hot.read, (uintptr_t)&map->empty.view, memory_order_release);
 	if (old) {
 		clear_cells(map, read, map->dirty, &c);
 		old->values = c.values;

@@ -35,7 +35,7 @@ SMAP_INLINE bool key_bytes(const struct smap *map, const void *bytes, size_t len
 SMAP_INLINE uintptr_t load_read(const struct smap *map)
 {
 	/* Acquire: pairs with the release stores of read in smap_dirty.c and smap_move.c */
-	return atomic_load_explicit(&map->read, memory_order_acquire);
+	return atomic_load_explicit(&map->hot.read, memory_order_acquire);
 }
 
 SMAP_INLINE uintptr_t load_cell(const smap_cell *cell)
@@ -111,7 +111,7 @@ static inline struct place find_locked(struct smap *map, const struct smap_key *
 				       bool *ret_amended)
 {
 	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	const struct smap_view *view = smap_read_view(rd);
 	size_t index = smap_find(map, view, key);
 	bool in_read = index != SMAP_NOT_FOUND;

@@ -20,12 +20,12 @@ static const struct smap_view *view_to_walk(struct smap *map)
 		return smap_read_view(rd);
 	smap_lock(map, &hold);
 	/* relaxed: written under mu, which we hold */
-	rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+	rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	if (rd & SMAP_AMENDED) {
 		smap_flush_batch_locked(map);
 		smap_promote_locked(map, SMAP_REASON_range);
 		/* relaxed: as above */
-		rd = atomic_load_explicit(&map->read, memory_order_relaxed);
+		rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	}
 	smap_unlock(map);
 	return smap_read_view(rd);

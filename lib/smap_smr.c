@@ -45,7 +45,7 @@
 
 static struct smap_thread static_threads[STATIC_THREADS];
 
-_Thread_local struct smap_thread *smap_self; /* NULL also when readers must fence */
+SMAP_PUBLIC __thread struct smap_thread_state *smap_self; /* NULL also when readers must fence */
 static _Thread_local struct smap_thread *self_always
 	__attribute__((tls_model("initial-exec"))); /* this thread's record, once it has one */
 _Thread_local bool smap_in_callback;
@@ -161,7 +161,7 @@ static struct smap_thread *self_register(void)
 		(void)pthread_setspecific(key, self);
 	self_always = self;
 	if (!smap_fenced_readers)
-		smap_self = self;
+		smap_self = &self->state;
 	return self;
 }
 

@@ -63,9 +63,6 @@ struct smap_thread {
 	};
 };
 
-extern _Thread_local struct smap_thread *smap_self SMAP_HIDDEN
-	__attribute__((tls_model("initial-exec")));
-
 extern _Thread_local bool smap_in_callback SMAP_HIDDEN
 	__attribute__((tls_model("initial-exec"))); /* inside value_free */
 extern bool smap_fenced_readers SMAP_HIDDEN; /* no membarrier: readers fence; set once at load */
@@ -75,39 +72,20 @@ struct smap_thread *smap_first_thread(void) SMAP_HIDDEN;
 struct smap_thread *smap_next_thread(const struct smap_thread *thread) SMAP_HIDDEN;
 struct smap_thread *smap_enter_slow(uint64_t *ret_seq) SMAP_HIDDEN;
 
-/*
- * Enter a read section: the section word becomes odd. Returns what smap_exit() needs; nests.
- * The signal fence keeps the compiler from moving loads of shared pointers above the
- * store; the processor is kept from it by the reclaimer's membarrier(2).
- */
-SMAP_INLINE uint64_t smap_enter_known(struct smap_thread *self)
-{
-	/* relaxed: owner-only */
-	uint64_t seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
-
-	/* relaxed: ordered by the membarrier in smap_reclaim.c:start_batch() */
-	atomic_store_explicit(&self->state.seq, seq | 1, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	return seq;
-}
-
+/* Enter a read section; see smap_enter_state(). Returns what smap_exit() needs; nests. */
 SMAP_INLINE struct smap_thread *smap_enter(uint64_t *ret_seq)
 {
-	struct smap_thread *self = smap_self;
+	struct smap_thread_state *self = smap_self;
 
 	if (smap_unlikely(!self))
 		return smap_enter_slow(ret_seq);
-	*ret_seq = smap_enter_known(self);
-	return self;
+	*ret_seq = smap_enter_state(self);
+	return (struct smap_thread *)self; /* its first member */
 }
 
 SMAP_INLINE void smap_exit(struct smap_thread *self, uint64_t seq)
 {
-	/*
-	 * Release: pairs with the acquire loads in smap_reclaim.c:start_batch() and :passed().
-	 * Everything read in the section happens before the memory is reused.
-	 */
-	atomic_store_explicit(&self->state.seq, seq + 2 * (~seq & 1), memory_order_release);
+	smap_leave_state(&self->state, seq);
 }
 
 /* Start the reclaimer if it does not run. 0, -EAGAIN, -ENOMEM. */

@@ -24,6 +24,7 @@ const char smap_marks[2] = {0, 0};
 void smap_empty_init(struct smap_empty *empty)
 {
 	empty->view.groups = 1;
+	empty->view.overflow = empty->overflow;
 	memset(empty->ctrl, SMAP_CTRL_EMPTY, sizeof(empty->ctrl));
 }
 
@@ -34,28 +35,36 @@ static size_t round_up(size_t n, size_t to)
 
 size_t smap_view_bytes(const struct smap_view *view)
 {
-	return round_up(sizeof(*view) + (size_t)view->groups * SMAP_GROUP, SMAP_CACHE_LINE);
+	return round_up(sizeof(*view) + view->groups * (SMAP_GROUP + 1), SMAP_CACHE_LINE);
 }
 
-static void view_free(struct smap *map, struct smap_node *node)
+void smap_view_free(struct smap_view *view)
+{
+	if (view)
+		smap_block_free(view, smap_view_bytes(view));
+}
+
+static void view_retired(struct smap *map, struct smap_node *node)
 {
 	(void)map;
-	free((char *)node - offsetof(struct smap_view, node));
+	smap_view_free(
+		(struct smap_view *)(void *)((char *)node - offsetof(struct smap_view, node)));
 }
 
-/* A view of the table; its control bytes are for the caller to fill. */
+/* A view of the table; its control and overflow bytes are for the caller to fill. */
 struct smap_view *smap_view_alloc(struct smap_table *table)
 {
 	struct smap_view shape = {.groups = table->groups};
-	struct smap_view *view = aligned_alloc(SMAP_CACHE_LINE, smap_view_bytes(&shape));
+	struct smap_view *view = smap_block_alloc(smap_view_bytes(&shape), true);
 
 	if (!view)
 		return NULL;
 	*view = (struct smap_view){
 		.slots = table->slots,
 		.groups = table->groups,
+		.overflow = view->ctrl + (size_t)table->groups * SMAP_GROUP,
 		.table = table,
-		.node = {.free = view_free, .items = 1},
+		.node = {.free = view_retired, .items = 1},
 	};
 	return view;
 }
@@ -75,7 +84,7 @@ struct smap_table *smap_table_alloc(const struct smap *map, size_t entries)
 	words = (groups + 63) / 64;
 	bytes = round_up(sizeof(*table), SMAP_CACHE_LINE) +
 		round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE) + groups * SMAP_GROUP * slot;
-	table = aligned_alloc(SMAP_CACHE_LINE, round_up(bytes, SMAP_CACHE_LINE));
+	table = smap_block_alloc(bytes, false);
 	if (!table)
 		return NULL;
 	memset(table, 0,
@@ -122,85 +131,87 @@ void smap_table_free(struct smap *map, struct smap_table *table)
 		map->value_free((void *)table->values[i], map->ctx);
 	free(table->values);
 	if (table->read && !smap_is_empty_view(table->read) && table->read != table->dead)
-		free(table->read);
-	free(table->dead);
-	free(table);
+		smap_view_free(table->read);
+	smap_view_free(table->dead);
+	smap_block_free(table, table->bytes);
 }
 
-/* Go on with a probe behind its home group, which was full. */
-SMAP_INLINE size_t find_on(const struct smap_view *view, size_t first, const struct smap_key *key,
+/*
+ * Go on with a probe behind its home group. Once around at most: where a great many keys came
+ * and went, all groups may have the bit.
+ */
+SMAP_INLINE size_t find_on(const struct smap_view *view, size_t group, const struct smap_key *key,
 			   const bool is_u64)
 {
-	size_t slots = (size_t)view->groups * SMAP_GROUP;
-
-	for (;;) {
+	for (size_t left = view->groups - 1; left; left--) {
 		size_t index;
 
-		first += SMAP_GROUP;
-		if (first == slots)
-			first = 0;
-		index = smap_group_find(view, first, key, is_u64);
+		if (++group == view->groups)
+			group = 0;
+		index = smap_group_find(view, group * SMAP_GROUP, key, is_u64);
 		if (index != SMAP_NOT_FOUND)
 			return index;
-		if (smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY))
-			return SMAP_NOT_FOUND;
+		if (!smap_overflowed(view->overflow, group, key->hash))
+			break;
 	}
+	return SMAP_NOT_FOUND;
 }
 
-size_t smap_find_on_u64(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word)
+size_t smap_find_on_u64(const struct smap_view *view, size_t group, uint64_t hash, uint64_t word)
 {
 	const struct smap_key key = {.hash = hash, .word = {word}};
 
-	return find_on(view, first, &key, true);
+	return find_on(view, group, &key, true);
 }
 
-size_t smap_find_on_bytes(const struct smap_view *view, size_t first, uint64_t hash, uint64_t word0,
+size_t smap_find_on_bytes(const struct smap_view *view, size_t group, uint64_t hash, uint64_t word0,
 			  uint64_t word1, size_t len, const void *bytes)
 {
 	const struct smap_key key = {
 		.hash = hash, .word = {word0, word1}, .len = len, .bytes = bytes};
 
-	return find_on(view, first, &key, false);
+	return find_on(view, group, &key, false);
 }
 
 /*
- * Take a free slot for a key with this hash; the caller has checked growth_left, so there is an
- * EMPTY one if there is no DELETED one. dirty only, under mu.
+ * Take a free slot for a key with this hash; the caller has checked growth_left, so there is one.
+ * A group that has none is told that the probe goes on. dirty only, under mu.
  */
 size_t smap_view_take(struct smap_view *view, uint64_t hash)
 {
-	uint32_t g = smap_home(view->groups, hash);
+	size_t g = smap_home(view->groups, hash);
 
 	for (;;) {
-		const uint8_t *ctrl = view->ctrl + (size_t)g * SMAP_GROUP;
-		uint32_t deleted = smap_group_match(ctrl, SMAP_CTRL_DELETED);
-		uint32_t mask = deleted ? deleted : smap_group_match(ctrl, SMAP_CTRL_EMPTY);
+		uint32_t mask = smap_group_match(view->ctrl + g * SMAP_GROUP, SMAP_CTRL_EMPTY);
 
 		if (mask) {
-			size_t index = (size_t)g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
+			size_t index = g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
 
-			if (!deleted)
-				view->table->growth_left--;
+			view->table->growth_left--;
 			view->ctrl[index] = smap_tag(hash);
 			view->len++;
 			return index;
 		}
+		view->overflow[g] |= smap_overflow_bit(hash);
 		if (++g == view->groups)
 			g = 0;
 	}
 }
 
-/* Give a slot back: EMPTY only where the group has an EMPTY already (V4). */
 static void give_back(struct smap_view *view, size_t index)
 {
-	uint8_t *group = view->ctrl + index / SMAP_GROUP * SMAP_GROUP;
+	view->ctrl[index] = SMAP_CTRL_EMPTY;
+	view->table->growth_left++;
+	view->table->passed_by += view->overflow[index / SMAP_GROUP] != 0;
+}
 
-	if (smap_group_match(group, SMAP_CTRL_EMPTY)) {
-		view->ctrl[index] = SMAP_CTRL_EMPTY;
-		view->table->growth_left++;
-	} else {
-		view->ctrl[index] = SMAP_CTRL_DELETED;
-	}
+/*
+ * Overflow bits stay when the keys go that set them (V4), and make probes for absent keys
+ * longer. When so many slots were given back that it may matter, the table is to be moved.
+ */
+bool smap_table_is_stale(const struct smap_table *table)
+{
+	return table->passed_by / SMAP_GROUP > table->groups / 2;
 }
 
 /* Remove a slot that only dirty lists. */

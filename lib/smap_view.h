@@ -2,13 +2,12 @@
 /*
  * smap_view.h - hashing, matching control bytes, probing.
  *
- * Probing goes group by group: the home group comes from the upper 32 bits of the
- * hash by multiplication (so a table may have any number of groups and grow by
- * less than a factor of 2), the tag from the lowest seven bits, then the next
- * group and so on, until a group with an EMPTY byte ends it. At 7/8 load few
- * probes leave their home group.
- *
- * The portable matcher works on two 64-bit words and is exact, like SSE2's.
+ * Probing goes group by group: the home group comes from the hash by multiplication (so
+ * a table may have any number of groups and grow by less than a factor of 2), the tag from the
+ * lowest eight bits, then the next group and so on, until a group's overflow byte, asked
+ * for the three bits above the tag, says that no such key went further. The last idea is Joaquin M
+ * Lopez Munoz's, in boost::unordered_flat_map. What the readers' path needs of this is in
+ * smap_inline.h.
  */
 #ifndef SMAP_VIEW_H
 #define SMAP_VIEW_H
@@ -17,77 +16,25 @@
 #include "smap_internal.h"
 #include "smap_hash.h"
 
-#if defined(__SSE2__) && !defined(SMAP_PORTABLE)
-#include <emmintrin.h>
-#define SMAP_SSE2 1
-#endif
-
-#ifdef SMAP_SSE2
-
-SMAP_INLINE uint32_t smap_group_match(const uint8_t *group, uint8_t byte)
-{
-	__m128i ctrl = _mm_load_si128((const __m128i *)(const void *)group);
-
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(ctrl, _mm_set1_epi8((char)byte)));
-}
-
-/* Slots that are listed: the sign bit is clear. */
+/* Slots that are listed. */
 SMAP_INLINE uint32_t smap_group_listed(const uint8_t *group)
 {
-	__m128i ctrl = _mm_load_si128((const __m128i *)(const void *)group);
-
-	return ~(uint32_t)_mm_movemask_epi8(ctrl) & 0xffff;
+	return ~(smap_group_match(group, SMAP_CTRL_EMPTY) |
+		 smap_group_match(group, SMAP_CTRL_LIMBO)) &
+	       0xffff;
 }
 
-#else
-
-#define SMAP_ONES 0x0101010101010101ULL
-#define SMAP_HIGHS 0x8080808080808080ULL
-
-/* Gather the top bits of eight bytes into eight bits, lowest byte first. */
-SMAP_INLINE uint32_t smap_gather(uint64_t highs)
+/* What smap_overflowed() asks for. */
+SMAP_INLINE uint8_t smap_overflow_bit(uint64_t hash)
 {
-	return (uint32_t)(((highs >> 7) * 0x0102040810204080ULL) >> 56);
-}
-
-SMAP_INLINE uint64_t smap_word(const uint8_t *bytes)
-{
-	uint64_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
-
-SMAP_INLINE uint32_t smap_word_match(uint64_t word, uint8_t byte)
-{
-	uint64_t diff = word ^ (SMAP_ONES * byte);
-
-	/* Exact zero-byte test: a byte of diff is zero iff its top bit survives. */
-	return smap_gather(~(((diff & ~SMAP_HIGHS) + ~SMAP_HIGHS) | diff) & SMAP_HIGHS);
-}
-
-SMAP_INLINE uint32_t smap_group_match(const uint8_t *group, uint8_t byte)
-{
-	return smap_word_match(smap_word(group), byte) | smap_word_match(smap_word(group + 8), byte)
-								 << 8;
-}
-
-SMAP_INLINE uint32_t smap_group_listed(const uint8_t *group)
-{
-	return smap_gather(~smap_word(group) & SMAP_HIGHS) |
-	       smap_gather(~smap_word(group + 8) & SMAP_HIGHS) << 8;
-}
-
-#endif
-
-SMAP_INLINE uint32_t smap_home(uint32_t groups, uint64_t hash)
-{
-	return (uint32_t)(((hash >> 32) * groups) >> 32);
+	return (uint8_t)(1U << (hash >> 8 & 7));
 }
 
 SMAP_INLINE uint8_t smap_tag(uint64_t hash)
 {
-	return hash & 0x7f;
+	uint8_t byte = (uint8_t)hash;
+
+	return byte < SMAP_CTRL_FIRST_TAG ? SMAP_CTRL_FIRST_TAG : byte;
 }
 
 SMAP_INLINE bool smap_slot_equal(const void *slots, size_t index, const struct smap_key *key,
@@ -110,7 +57,7 @@ SMAP_INLINE bool smap_slot_equal(const void *slots, size_t index, const struct s
 SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t first,
 				   const struct smap_key *key, const bool is_u64)
 {
-	uint32_t mask = smap_group_match(view->ctrl + first, smap_tag(key->hash));
+	uint32_t mask = smap_group_tagged(view->ctrl + first, key->hash);
 
 	for (; mask; mask &= mask - 1) {
 		size_t index = first + (unsigned)__builtin_ctz(mask);
@@ -128,15 +75,15 @@ SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t first,
 SMAP_INLINE size_t smap_view_find(const struct smap_view *view, const struct smap_key *key,
 				  const bool is_u64)
 {
-	size_t first = (size_t)smap_home(view->groups, key->hash) * SMAP_GROUP;
-	size_t index = smap_group_find(view, first, key, is_u64);
+	size_t group = smap_home(view->groups, key->hash);
+	size_t index = smap_group_find(view, group * SMAP_GROUP, key, is_u64);
 
 	if (smap_likely(index != SMAP_NOT_FOUND))
 		return index;
-	if (smap_likely(smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY)))
+	if (smap_likely(!smap_overflowed(view->overflow, group, key->hash)))
 		return SMAP_NOT_FOUND;
-	return is_u64 ? smap_find_on_u64(view, first, key->hash, key->word[0])
-		      : smap_find_on_bytes(view, first, key->hash, key->word[0], key->word[1],
+	return is_u64 ? smap_find_on_u64(view, group, key->hash, key->word[0])
+		      : smap_find_on_bytes(view, group, key->hash, key->word[0], key->word[1],
 					   key->len, key->bytes);
 }
 
@@ -148,7 +95,7 @@ SMAP_INLINE size_t smap_find(const struct smap *map, const struct smap_view *vie
 
 SMAP_INLINE bool smap_is_listed(uint8_t ctrl)
 {
-	return ctrl < 0x80;
+	return ctrl >= SMAP_CTRL_FIRST_TAG;
 }
 
 /* Mark the group of a slot as one that may hold NIL cells (V6). */

@@ -11,9 +11,10 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 # Functions declared at the start of a line or after their type, and extern objects.
-printf '#include "smap.h"\n' | "$CC" -E -P -Ilib - | tr '\n' ' ' | tr ';' '\n' |
+printf '#include "smap.h"\n' | "$CC" -DSMAP_NO_INLINE -E -P -Ilib - | tr '\n' ' ' | tr ';' '\n' |
 	grep -o '\bsmap_[a-z0-9_]*(' | tr -d '(' | sort -u >"$tmp/declared"
 grep -o '^extern struct [a-z_]* smap_[a-z_]*' lib/smap.h | awk '{ print $NF }' >>"$tmp/declared"
+grep -o '^extern __thread struct [a-z_]* [*]smap_[a-z_]*' lib/smap_inline.h | sed 's/.*[*]//' >>"$tmp/declared"
 sort -u -o "$tmp/declared" "$tmp/declared"
 nm -D --defined-only "$O/libsmap.so" | awk '{ print $NF }' | sort -u >"$tmp/exported"
 

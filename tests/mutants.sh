@@ -101,16 +101,20 @@ mutate() { # file, function, sed command: a copy of lib in $tmp/mutant
 }
 
 build_mutant() { # file, killer: only what the change concerns
-	local kind object=$tmp/$2.o file
+	local kind object=$tmp/$2.o file users
 	kind=$(kind_of "$2")
 	cp -r "$tmp/$kind" "$tmp/objects"
 	if [[ $1 == *.c ]]; then
 		compile "$kind" "$tmp/mutant" "$tmp/mutant/$1" "$tmp/objects/$1.o" || return 1
 	else
+		# smap_inline.h comes with smap.h, into every file and the killer.
+		[ "$1" = smap_inline.h ] && users=. || users="smap_op.h\|$1"
 		for file in "$tmp"/mutant/*.c; do
-			grep -q "smap_op.h\|$1" "$file" || continue
+			grep -q "$users" "$file" || continue
 			compile "$kind" "$tmp/mutant" "$file" "$tmp/objects/${file##*/}.o" || return 1
 		done
+		object=$tmp/objects/killer.o
+		compile "$kind" "$tmp/mutant" "$(source_of "$2")" "$object" || return 1
 	fi
 	link_killer "$2" "$tmp/objects" "$object" "$tmp/mutant.$2"
 }

@@ -244,7 +244,7 @@ static void test_a_poor_seed(void **state)
 	poor_random = true;
 	map = create((struct smap_options){0});
 	poor_random = false;
-	assert_true(__builtin_popcountll(map->multiplier) >= 16);
+	assert_true(__builtin_popcountll(map->hot.multiplier) >= 16);
 	fill(map, 0, 1000);
 	for (uint64_t k = 0; k < 1000; k++)
 		assert_true(smap_load_u64(map, k, &got));

@@ -7,6 +7,7 @@
  * each round stores one new key into an empty dirty and loads absent keys until
  * the policy (exactly Go) promotes. Prints the map's counters as mapload does.
  */
+#define SMAP_NO_INLINE /* nothing of the library is linked */
 #include <dlfcn.h>
 #include "cli.h"
 #include "hold.h"
