@@ -99,7 +99,7 @@ static struct overhead_plan fit(const struct question *q, struct overhead_plan p
 static struct overhead_plan step_back(struct overhead_plan now, const struct overhead_plan *goal)
 {
 	if (now.period > goal->period) {
-		now.period /= 2;
+		now.period = goal->period;
 		return now;
 	}
 	for (unsigned step = OVERHEAD_SAMPLED; step-- > 0;) {

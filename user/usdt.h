@@ -60,6 +60,7 @@ struct usdt_prog {
 /* What the programs do per second, for the budget: usdt_shed.c. */
 struct usdt_load {
 	uint64_t tick_ns, next_ns; /* of the last look, and of the next */
+	uint64_t look_ns;	   /* how long the last look took */
 	uint64_t plan_ns;	   /* when probes were taken off or put back last */
 	uint64_t round_ns;	   /* of the last round of samples */
 	struct st_load seen, round;

@@ -21,6 +21,7 @@
 #define NS_PER_MS 1000000ULL
 #define NS_PER_SEC 1e9
 #define TICK_NS (50 * NS_PER_MS)
+#define TICK_MAX_NS (1000 * NS_PER_MS)
 #define TICK_PART 50 /* a look takes at most one part in so many of the time */
 #define SLICE_NS (500 * NS_PER_MS)
 #define SMOOTH 0.5    /* weight of the last tick in a rate */
@@ -300,6 +301,7 @@ static int keep_budget(struct usdt *usdt, uint64_t now)
 		return 0;
 	}
 	take_rates(usdt, now);
+	load->look_ns = usdt_now_ns() - now;
 	if (overhead_decide(&usdt->control, &usdt->price, &load->demand, load->cpu, load->present,
 			    now))
 		err = tell_changes(usdt, &before);
@@ -321,10 +323,10 @@ static int tick_budget(struct usdt *usdt, int *wait_ms)
 		return 0;
 	if (now >= usdt->load.next_ns) {
 		err = keep_budget(usdt, now);
-		took = usdt_now_ns() - now;
-		now += took;
-		usdt->load.next_ns =
-			now + (took * TICK_PART > TICK_NS ? took * TICK_PART : TICK_NS);
+		took = usdt->load.look_ns * TICK_PART;
+		took = took < TICK_NS ? TICK_NS : took > TICK_MAX_NS ? TICK_MAX_NS : took;
+		now = usdt_now_ns();
+		usdt->load.next_ns = now + took;
 	}
 	*wait_ms = wait_for(usdt->load.next_ns, now);
 	return err;
