@@ -31,7 +31,7 @@ done <<-'END'
 	.runs[0].results[0].message.text = "[x](http://example.org)"
 	.runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri = "/a b"
 	.runs[0].invocations[0].executionSuccessful = true
-	del(.runs[0].tool.driver.rules[0].helpUri)
+	del(.runs[0].tool.driver.rules[0].help)
 END
 jq '.[1].fingerprint = .[0].fingerprint' tests/golden/full.gitlab.json >"$bad"
 holds gitlab "$bad" && { echo "two equal fingerprints go unnoticed"; status=1; }

@@ -83,6 +83,25 @@ record() { # file, mapload's arguments...
 	[ "$status" = 2 ]
 }
 
+@test "report: more maps than --max-maps allows are refused" {
+	record "$tmp/rec" --ops 500 --maps 3
+	"$SMAPTRACE" report --max-maps 3 "$tmp/rec" >/dev/null
+	run "$SMAPTRACE" report --max-maps 2 "$tmp/rec"
+	[ "$status" = 125 ]
+	[[ $output == *"more maps alive than --max-maps"* ]]
+	run "$SMAPTRACE" diff --max-maps 2 "$tmp/rec" "$tmp/rec"
+	[ "$status" = 125 ]
+}
+
+@test "diff: maps of several names, and of one name several times" {
+	record "$tmp/a" --ops 5000 --mix hit --maps 3 --name some
+	record "$tmp/b" --ops 50000 --mix churn --maps 4 --name some
+	run "$SMAPTRACE" diff "$tmp/a" "$tmp/b"
+	[ "$status" = 100 ]
+	[[ $output == *"worse: some.0: misses"*"worse: some.2: misses"*"3 map names compared"* ]]
+	[[ $output != *"some.3"* ]]
+}
+
 @test "diff: nothing, something worse, nothing to compare" {
 	record "$tmp/hit" --ops 5000 --mix hit
 	record "$tmp/churn" --ops 50000 --mix churn

@@ -418,6 +418,27 @@ static void test_many_maps(void **state)
 }
 
 /* The report may not include smap.h, and repeats its names. */
+/* A recording may claim any number of maps: so many may live, and a place is free again. */
+static void test_a_limit_of_maps(void **state)
+{
+	struct record map = {.kind = RECORD_MAP}, last;
+	struct model *model = new_model();
+
+	(void)state;
+	add_target(model, 0, SECOND, true);
+	model->max_maps = 2;
+	add_map(model, key_of(0, 0x1000, 1), "a", SECOND);
+	add_map(model, key_of(0, 0x2000, 2), "b", SECOND);
+	map.map.key = key_of(0, 0x3000, 3);
+	assert_int_equal(model_add(model, &map), -E2BIG);
+	add_map(model, key_of(0, 0x2000, 2), "b", SECOND); /* known already */
+	last = sample_of(key_of(0, 0x1000, 1), 2 * SECOND);
+	last.sample.alive = 0;
+	add(model, &last);
+	add(model, &map);
+	model_free(model);
+}
+
 static void test_policy_names(void **state)
 {
 	static const char *const names[] = {
@@ -455,12 +476,13 @@ static void test_policy_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attached_late),  cmocka_unit_test(test_created_while_traced),
-		cmocka_unit_test(test_windows_add_up), cmocka_unit_test(test_ended_and_reborn),
-		cmocka_unit_test(test_losses),	       cmocka_unit_test(test_forgets_ended),
-		cmocka_unit_test(test_events),	       cmocka_unit_test(test_state_gone),
-		cmocka_unit_test(test_broken_streams), cmocka_unit_test(test_queries),
-		cmocka_unit_test(test_many_maps),      cmocka_unit_test(test_policy_names),
+		cmocka_unit_test(test_attached_late),	cmocka_unit_test(test_created_while_traced),
+		cmocka_unit_test(test_windows_add_up),	cmocka_unit_test(test_ended_and_reborn),
+		cmocka_unit_test(test_losses),		cmocka_unit_test(test_forgets_ended),
+		cmocka_unit_test(test_events),		cmocka_unit_test(test_state_gone),
+		cmocka_unit_test(test_broken_streams),	cmocka_unit_test(test_queries),
+		cmocka_unit_test(test_a_limit_of_maps), cmocka_unit_test(test_many_maps),
+		cmocka_unit_test(test_policy_names),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -6,6 +6,7 @@
  * of one name are added up. Worse is what grew beyond the ratio of its figure and is
  * above its floor: below it, twice of next to nothing is still next to nothing.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "log.h"
@@ -46,20 +47,53 @@ static int add_to_model(void *ctx, const struct record *record)
 	return model_add(ctx, record);
 }
 
-/* Of all maps of that name; false = there is none. */
-static bool measure(const struct model *model, const char *name, double ret[FIGURE_COUNT])
+/* The maps of a model that lived for a while, by name. */
+struct named {
+	const struct model_map **map;
+	size_t count;
+};
+
+static int compare_names(const void *left, const void *right)
+{
+	const struct model_map *const *a = left, *const *b = right;
+	int order = strcmp((*a)->info.name, (*b)->info.name);
+
+	return order ? order : (*a)->order < (*b)->order ? -1 : (*a)->order > (*b)->order;
+}
+
+static int sort_by_name(struct named *named, const struct model *model)
+{
+	*named = (struct named){.map = calloc(model->map_count + 1, sizeof(*named->map))};
+	if (!named->map)
+		return log_err(-ENOMEM, "cannot compare");
+	for (size_t i = 0; i < model->map_count; i++)
+		if (model->maps[i]->whole.ns > 0)
+			named->map[named->count++] = model->maps[i];
+	qsort(named->map, named->count, sizeof(*named->map), compare_names);
+	return 0;
+}
+
+/* The end of the maps of one name that begin at `first`. */
+static size_t end_of_name(const struct named *named, size_t first)
+{
+	size_t end = first;
+
+	while (end < named->count &&
+	       strcmp(named->map[end]->info.name, named->map[first]->info.name) == 0)
+		end++;
+	return end;
+}
+
+/* Of maps of one name. */
+static void measure(const struct named *named, size_t first, size_t end, double ret[FIGURE_COUNT])
 {
 	struct hist wait = {0}, hold = {0};
-	bool found = false;
 
 	memset(ret, 0, FIGURE_COUNT * sizeof(*ret));
-	for (size_t i = 0; i < model->map_count; i++) {
-		const struct model_map *map = model->maps[i];
+	for (size_t i = first; i < end; i++) {
+		const struct model_map *map = named->map[i];
 		double seconds = (double)map->whole.ns / 1e9;
 
-		if (seconds <= 0 || strcmp(map->info.name, name) != 0)
-			continue;
-		found = true;
 		ret[FIGURE_misses] += (double)map->whole.count[ST_COUNTER_misses] / seconds;
 		ret[FIGURE_promotions] += (double)map->whole.count[ST_COUNTER_promotions] / seconds;
 		ret[FIGURE_rebuilds] += (double)map->whole.count[ST_COUNTER_rebuilds] / seconds;
@@ -73,15 +107,6 @@ static bool measure(const struct model *model, const char *name, double ret[FIGU
 	}
 	ret[FIGURE_p99_miss_wait] = (double)hist_percentile(&wait, 99);
 	ret[FIGURE_p99_miss_hold] = (double)hist_percentile(&hold, 99);
-	return found;
-}
-
-static bool seen_before(const struct model *model, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(model->maps[k]->info.name, model->maps[i]->info.name) == 0)
-			return true;
-	return false;
 }
 
 /* How many figures of the map got worse; each is a line. */
@@ -102,22 +127,40 @@ static size_t compare(struct sink *sink, const char *name, const double *before,
 	return worse;
 }
 
-static int compare_all(struct sink *sink, const struct model *a, const struct model *b)
+/* Both in order of names, side by side. */
+static int compare_sorted(struct sink *sink, const struct named *a, const struct named *b)
 {
-	size_t worse = 0, compared = 0;
+	size_t worse = 0, compared = 0, i = 0, k = 0;
 	double before[FIGURE_COUNT], after[FIGURE_COUNT];
 
-	for (size_t i = 0; i < b->map_count; i++) {
-		const char *name = b->maps[i]->info.name;
+	while (i < a->count && k < b->count) {
+		int order = strcmp(a->map[i]->info.name, b->map[k]->info.name);
+		size_t a_end = end_of_name(a, i), b_end = end_of_name(b, k);
 
-		if (seen_before(b, i) || !measure(a, name, before) || !measure(b, name, after))
-			continue;
-		compared++;
-		worse += compare(sink, name, before, after);
+		if (order == 0) {
+			measure(a, i, a_end, before);
+			measure(b, k, b_end, after);
+			compared++;
+			worse += compare(sink, b->map[k]->info.name, before, after);
+		}
+		i = order <= 0 ? a_end : i;
+		k = order >= 0 ? b_end : k;
 	}
 	sink_printf(sink, "%zu map name%s compared, %zu figure%s worse\n", compared,
 		    compared == 1 ? "" : "s", worse, worse == 1 ? "" : "s");
 	return compared == 0 ? EXIT_INCONCLUSIVE : worse > 0 ? EXIT_TRAP : EXIT_CLEAN;
+}
+
+static int compare_all(struct sink *sink, const struct model *a, const struct model *b)
+{
+	struct named before = {0}, after = {0};
+	int status = EXIT_CANNOT_TRACE;
+
+	if (!sort_by_name(&before, a) && !sort_by_name(&after, b))
+		status = compare_sorted(sink, &before, &after);
+	free(before.map);
+	free(after.map);
+	return status;
 }
 
 int command_diff(const struct options *opts)
@@ -131,6 +174,8 @@ int command_diff(const struct options *opts)
 		if (err)
 			log_err(err, "cannot start");
 		else
+			models[i]->max_maps = replay_max_maps(opts->max_maps);
+		if (!err)
 			err = replay_run(opts->files[i],
 					 &(struct record_sink){add_to_model, models[i]});
 		if (err)

@@ -172,6 +172,7 @@ struct model {
 	struct model_map **maps; /* in order of appearance; no holes */
 	size_t map_count;
 	size_t ended_count;
+	size_t max_maps; /* that may live at a time; 0 = no limit */
 	unsigned next_order;
 	struct model_map **buckets; /* by struct st_key; a power of two */
 	size_t bucket_count;
@@ -197,7 +198,7 @@ struct model {
 int model_create(struct model **ret_model);
 void model_free(struct model *model);
 
-/* 0; -EINVAL for a record that breaks the rules of record.h; -ENOMEM. */
+/* 0; -EINVAL for a record that breaks the rules of record.h; -E2BIG for max_maps; -ENOMEM. */
 int model_add(struct model *model, const struct record *record);
 
 const struct model_map *model_find(const struct model *model, const struct st_key *key);

@@ -86,6 +86,8 @@ int model_map_add(struct model *model, const struct record_map *info)
 
 	if (!model_target(model, info->key.target))
 		return -EINVAL;
+	if (!map && model->max_maps && model->map_count - model->ended_count >= model->max_maps)
+		return -E2BIG;
 	if (!map) {
 		err = model->map_count == model->bucket_count ? maps_grow(model) : 0;
 		if (err)

@@ -76,10 +76,10 @@ struct options {
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
 	X(record, "pidoekUqOAmvcT", "-o FILE [-- CMD]", "trace into a file")                       \
-	X(report, "fovtuF", "FILE", "show what record wrote, with its findings")                   \
+	X(report, "fomvtuF", "FILE", "show what record wrote, with its findings")                  \
 	X(serve, "pideUqOAmvcLHST", "-p PID[,PID...] | -- CMD",                                    \
 	  "a live page, and metrics for Prometheus")                                               \
-	X(diff, "vFF", "FILE FILE", "what got worse from one recording to another")
+	X(diff, "mvFF", "FILE FILE", "what got worse from one recording to another")
 
 struct command {
 	const char *name;

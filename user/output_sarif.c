@@ -23,10 +23,11 @@
 
 /*
  * Where the docs are: helpUri must be absolute, and the project has no address yet. Who
- * builds for a site of their own sets it: see docs/ci.md.
+ * builds for a site of their own sets it: see docs/ci.md. Without, a rule has its help as text
+ * and no link that leads nowhere.
  */
 #ifndef DOCS_URI
-#define DOCS_URI "urn:smaptrace:"
+#define DOCS_URI ""
 #endif
 
 /*
@@ -57,12 +58,17 @@ static json_t *message_json(const char *safe)
 
 static json_t *rule_json(const char *name, const char *summary, const char *link)
 {
-	char uri[FINDING_LINE_MAX];
+	char uri[FINDING_LINE_MAX], help[2 * FINDING_LINE_MAX];
+	json_t *rule;
 
 	snprintf(uri, sizeof(uri), "%s%s", strstr(link, "://") ? "" : DOCS_URI, link);
-	return json_pack("{s:o, s:o, s:{s:s}, s:o}", "id", json_safe(name), "shortDescription",
-			 message_json(summary), "defaultConfiguration", "level", "warning",
-			 "helpUri", json_safe(uri));
+	snprintf(help, sizeof(help), "%s See %s of smaptrace.", summary, link);
+	rule = json_pack("{s:o, s:o, s:o, s:{s:s}}", "id", json_safe(name), "shortDescription",
+			 message_json(summary), "help", message_json(help), "defaultConfiguration",
+			 "level", "warning");
+	if (strstr(uri, "://"))
+		json_object_set_new(rule, "helpUri", json_safe(uri));
+	return rule;
 }
 
 static int rule_index(json_t *rules, const char *trap)

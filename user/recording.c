@@ -21,6 +21,7 @@
 #define MAGIC "SMAPREC"
 #define BYTE_ORDER_MARK 0x01020304u
 #define KIND_END 0xffffffffu
+#define TARGET_HOLES 4096 /* numbers of targets are dense but for those that never came up */
 
 struct file_head {
 	char magic[8];
@@ -235,6 +236,7 @@ struct reader {
 	__u64 count;
 	__u32 hists; /* that samples have: fewer in older files */
 	struct record record;
+	size_t target_count;
 	unsigned char targets[MODEL_TARGETS_MAX / 8]; /* a bit for each that was announced */
 };
 
@@ -366,9 +368,11 @@ static bool valid(struct reader *reader)
 	switch ((enum record_kind)record->kind) {
 	case RECORD_TARGET:
 		if (target->target >= MODEL_TARGETS_MAX ||
+		    target->target > reader->target_count + TARGET_HOLES ||
 		    !ended(target->comm, sizeof(target->comm)) ||
 		    !ended(target->file, sizeof(target->file)))
 			return false;
+		reader->target_count += !announced(reader, target->target);
 		reader->targets[target->target / 8] |= (unsigned char)(1u << target->target % 8);
 		return true;
 	case RECORD_TARGET_END:

@@ -40,6 +40,11 @@ static int explain(const char *path, int err, unsigned long long windows)
 		log_hint("read it with the smaptrace that wrote it; this one reads format %d",
 			 RECORDING_VERSION);
 		break;
+	case -E2BIG:
+		log_err(0, "%s has more maps alive than --max-maps allows, after %llu windows",
+			path, windows);
+		log_hint("raise --max-maps if you trust the file");
+		break;
 	case -ENOEXEC:
 		log_err(0, "%s is no recording", path);
 		log_hint("'smaptrace record -o FILE' writes one");

@@ -8,6 +8,12 @@
 
 #include "recording.h"
 
+/* A file may claim any number of maps; so many may live at a time (0: not asked for). */
+static inline size_t replay_max_maps(unsigned asked)
+{
+	return asked ? asked : 65536;
+}
+
 /* What the file says about itself; 0 or -errno, logged. */
 int replay_meta(const char *path, struct recording_meta *ret_meta);
 

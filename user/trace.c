@@ -189,6 +189,8 @@ static int on_record(void *ctx, const struct record *record)
 	if (err)
 		return err;
 	err = model_add(trace->model, record);
+	if (err == -E2BIG) /* only of a recording, and the replay explains it */
+		return err;
 	if (err)
 		return log_err(err, "cannot follow the trace: record of kind %u", record->kind);
 	return record->kind == RECORD_WINDOW ? on_window(trace) : 0;
@@ -349,6 +351,8 @@ static int run(struct trace *trace)
 	struct trace_plan *plan = trace->plan;
 	int err = model_create(&trace->model);
 
+	if (!err && plan->replay)
+		trace->model->max_maps = replay_max_maps(plan->opts->max_maps);
 	if (!err)
 		err = keep_history(trace);
 	if (!err)

@@ -104,7 +104,6 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_pseudo_expansion = {
 	.name = "pseudo-expansion",
-	.title = "dirty is not empty and its promotion is not coming",
 	.link = "docs/traps.md#pseudo-expansion",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.pseudo_expansion),

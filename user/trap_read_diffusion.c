@@ -81,7 +81,6 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_read_diffusion = {
 	.name = "read-diffusion",
-	.title = "misses set off promotions, and promotions cascade",
 	.link = "docs/traps.md#read-diffusion",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.read_diffusion),

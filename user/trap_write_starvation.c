@@ -169,7 +169,6 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_write_starvation = {
 	.name = "write-starvation",
-	.title = "writers keep clean-up from running, and memory grows",
 	.link = "docs/traps.md#write-starvation",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.write_starvation),

@@ -6,8 +6,9 @@
 # fails is written into $O/fuzz; give its name as the argument to see it again. What was
 # found interesting is kept in $O/fuzz/corpus, for the next run.
 #
-# Environment: TARGET fuzz_ops (the library; default) or fuzz_recording (the reader of
-# recordings), O build tree (.output), CLANG compiler (clang), LIB library sources (lib).
+# Environment: TARGET fuzz_ops (the library; default), fuzz_recording (the reader of
+# recordings) or fuzz_policy (the reader of policy files), O build tree (.output), CLANG
+# compiler (clang), LIB library sources (lib).
 set -eu
 cd "$(dirname "$0")/../.."
 O=${O:-.output}
@@ -18,7 +19,8 @@ mkdir -p "$O/fuzz/corpus"
 TARGET=${TARGET:-fuzz_ops}
 case $TARGET in
 fuzz_ops) sources=$(echo "$LIB"/*.c) ;;
-fuzz_recording) sources="$(echo user/{recording,model,model_query,model_table,hist,sink}.c) -Iuser -lz" ;;
+fuzz_recording) sources="$(echo user/{recording,model*,stack,overhead,hist,sink,names}.c) -Iuser -lz" ;;
+fuzz_policy) sources="$(echo user/{policy,policy_file,policy_error,policy_strict,log,names}.c) -Iuser -lcyaml -lyaml -lm" ;;
 *) echo "no such fuzz target: $TARGET" >&2; exit 2 ;;
 esac
 newest=$(ls -t "$LIB"/*.[ch] user/*.[ch] tests/*.h tests/fuzz/* | head -n 1)
