@@ -14,6 +14,8 @@ data_of() { perl -0777 -ne 'print $1 if m{id="data">\n(.*?)</script>}s' "$1"; }
 	grep -q '<span class="severity">warning</span> read-diffusion in <code>sessions.0</code>' "$tmp/page.html"
 	grep -q '<b>duration of a rebuild</b>' "$tmp/page.html"
 	grep -q '<b>promotions by size</b>' "$tmp/page.html"
+	grep -q 'aria-label="flame graph of rebuilds"' "$tmp/page.html"
+	grep -q '<text x="3" y="13">step_store_fresh</text>' "$tmp/page.html"
 	grep -q 'aria-label="promotions per second over time"' "$tmp/page.html"
 	data_of "$tmp/page.html" | jq -es 'map(.type) | sort == ["end", "finding", "header"]'
 }

@@ -22,6 +22,7 @@
 #include "finding_text.h"
 #include "gate.h"
 #include "html_chart.h"
+#include "html_maps.h"
 #include "html_page.h"
 #include "html_timeline.h"
 #include "markup.h"
@@ -29,22 +30,7 @@
 #include "overhead_text.h"
 
 #define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
-#define PAGE_DETAILS 20	  /* maps with histograms and charts of their own */
-#define PAGE_OPEN 3	  /* of those, shown without being asked */
 #define PAGE_PROMOTIONS 8 /* maps whose promotions are in the timeline */
-
-static const char *const counter_names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
-
-/* The maps of a report, the busiest first. */
-struct page {
-	const struct report *report;
-	const struct report_map **maps;
-	size_t count; /* at most PAGE_MAPS */
-};
 
 static int compare_busy(const void *left, const void *right)
 {
@@ -57,9 +43,9 @@ static int compare_busy(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
-static int page_make(struct page *page, const struct report *report)
+static int page_make(struct html_page *page, const struct report *report)
 {
-	*page = (struct page){.report = report};
+	*page = (struct html_page){.report = report};
 	page->maps = calloc(report->map_count + 1, sizeof(const struct report_map *));
 	if (!page->maps)
 		return -ENOMEM;
@@ -73,6 +59,14 @@ static int page_make(struct page *page, const struct report *report)
 static const char *plural(uint64_t count)
 {
 	return count == 1 ? "" : "s";
+}
+
+static void put_sentence(struct sink *sink, char *text)
+{
+	text[0] = (char)toupper((unsigned char)text[0]);
+	sink_puts(sink, "<p>");
+	markup_put(sink, text);
+	sink_puts(sink, ".</p>\n");
 }
 
 /* --- verdicts --------------------------------------------------------------- */
@@ -97,9 +91,9 @@ static void put_summary(struct sink *sink, const struct report *report)
 		    plural(report->map_count), report_seconds(report));
 	sink_puts(sink, report->lost ? ".</p>\n" : ", nothing lost.</p>\n");
 	if (overhead_text(text, sizeof(text), report))
-		sink_printf(sink, "<p>%c%s.</p>\n", toupper((unsigned char)text[0]), text + 1);
+		put_sentence(sink, text);
 	if (estimates_text(text, sizeof(text), report))
-		sink_printf(sink, "<p>%c%s.</p>\n", toupper((unsigned char)text[0]), text + 1);
+		put_sentence(sink, text);
 	sink_puts(sink, "<nav aria-label=\"Sections\"><a href=\"#findings\">Findings</a> "
 			"<a href=\"#timeline\">Timeline</a> <a href=\"#maps\">Maps</a> "
 			"<a href=\"#details\">Details</a> "
@@ -189,7 +183,7 @@ static void put_findings(struct sink *sink, const struct report *report)
 
 /* --- timeline ---------------------------------------------------------------- */
 
-static void put_timeline(struct sink *sink, const struct page *page)
+static void put_timeline(struct sink *sink, const struct html_page *page)
 {
 	size_t count = page->count < PAGE_PROMOTIONS ? page->count : PAGE_PROMOTIONS;
 
@@ -200,109 +194,6 @@ static void put_timeline(struct sink *sink, const struct page *page)
 	html_promotions_timeline(sink, page->report, page->maps, count);
 	if (page->count == 0 && page->report->finding_count == 0)
 		sink_puts(sink, "<p>Nothing happened.</p>\n");
-	sink_puts(sink, "</section>\n");
-}
-
-/* --- maps ------------------------------------------------------------------- */
-
-static void put_count(struct sink *sink, uint64_t count)
-{
-	sink_puts(sink, "<td>");
-	html_count(sink, count);
-	sink_puts(sink, "</td>");
-}
-
-static void put_row(struct sink *sink, const struct report_map *map)
-{
-	sink_puts(sink, "<tr><th scope=\"row\"><code>");
-	markup_put_name(sink, map->name);
-	sink_puts(sink, "</code></th><td class=\"text\">");
-	markup_put_name(sink, map->comm);
-	sink_printf(sink, "</td><td>%d</td>", map->pid);
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		put_count(sink, map->traced[i]);
-	put_count(sink, map->now.read_len);
-	put_count(sink, map->now.dirty_len);
-	put_count(sink, map->now.backlog);
-	sink_printf(sink, "<td>%.2f %%</td></tr>\n", 100 * map->cost_share);
-}
-
-static void put_table(struct sink *sink, const struct page *page)
-{
-	size_t rest = page->report->map_count - page->count;
-
-	sink_puts(sink, "<section id=\"maps\">\n<h2>Maps</h2>\n");
-	if (page->count == 0) {
-		sink_puts(sink, "<p>No traced process had a map of libsmap in this time.</p>\n"
-				"</section>\n");
-		return;
-	}
-	sink_puts(sink, "<p>What was traced, the busiest first; lengths and backlog as they are "
-			"now.</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
-			"aria-label=\"Maps\"><table class=\"maps\"><thead><tr>"
-			"<th scope=\"col\">map</th><th scope=\"col\">process</th>"
-			"<th scope=\"col\">pid</th>");
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		sink_printf(sink, "<th scope=\"col\">%s</th>", counter_names[i]);
-	sink_puts(sink, "<th scope=\"col\">read</th><th scope=\"col\">dirty</th>"
-			"<th scope=\"col\">backlog</th><th scope=\"col\">cost share</th></tr>"
-			"</thead><tbody>\n");
-	for (size_t i = 0; i < page->count; i++)
-		put_row(sink, page->maps[i]);
-	sink_puts(sink, "</tbody></table></div>\n");
-	if (rest > 0)
-		sink_printf(sink, "<p>%zu less busy map%s not shown.</p>\n", rest, plural(rest));
-	sink_puts(sink, "</section>\n");
-}
-
-static void put_figures(struct sink *sink, const struct report_map *map)
-{
-	sink_printf(sink,
-		    "<p>pid %d, 0x%" PRIx64 ", %s keys, policy %s%s. read %" PRIu64
-		    ", dirty %" PRIu64 ", misses %" PRIu64 " of %" PRIu64 ", backlog %" PRIu64
-		    "%s.</p>\n",
-		    map->pid, map->addr, map->key_kind, map->policy,
-		    map->alive ? "" : ", destroyed or ended", map->now.read_len, map->now.dirty_len,
-		    map->now.miss_count, map->now.threshold, map->now.backlog,
-		    map->state_ok ? "" : " (last known)");
-	sink_puts(sink, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
-			"aria-label=\"Totals\"><table><thead><tr><td></td>");
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		sink_printf(sink, "<th scope=\"col\">%s</th>", counter_names[i]);
-	sink_puts(sink, "</tr></thead><tbody>\n<tr><th scope=\"row\">since attach</th>");
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		put_count(sink, map->traced[i]);
-	sink_puts(sink, "</tr>\n<tr><th scope=\"row\">lifetime</th>");
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		put_count(sink, map->total[i]);
-	sink_puts(sink, "</tr>\n</tbody></table></div>\n");
-}
-
-static void put_detail(struct sink *sink, const struct report *report, const struct report_map *map,
-		       bool open)
-{
-	sink_printf(sink, "<details%s><summary><code>", open ? " open=\"open\"" : "");
-	markup_put_name(sink, map->name);
-	sink_puts(sink, "</code> of ");
-	markup_put_name(sink, map->comm);
-	sink_printf(sink, " (pid %d)</summary>\n", map->pid);
-	put_figures(sink, map);
-	html_map_charts(sink, report, map);
-	sink_puts(sink, "<div class=\"hists\">\n");
-	for (unsigned i = 0; map->hists && i < ST_HIST_COUNT; i++)
-		html_hist(sink, &map->hists[i], i);
-	sink_puts(sink, "</div></details>\n");
-}
-
-static void put_details(struct sink *sink, const struct page *page)
-{
-	size_t count = page->count < PAGE_DETAILS ? page->count : PAGE_DETAILS;
-
-	sink_puts(sink, "<section id=\"details\">\n<h2>Details</h2>\n");
-	if (count < page->report->map_count)
-		sink_printf(sink, "<p>Of the %zu busiest maps.</p>\n", count);
-	for (size_t i = 0; i < count; i++)
-		put_detail(sink, page->report, page->maps[i], i < PAGE_OPEN);
 	sink_puts(sink, "</section>\n");
 }
 
@@ -401,7 +292,7 @@ static void put_environment(struct sink *sink, const struct report *report)
 /* --- data ------------------------------------------------------------------- */
 
 /* The chosen maps, in the order of the report. */
-static struct report_map *chosen_maps(const struct page *page)
+static struct report_map *chosen_maps(const struct html_page *page)
 {
 	struct report_map *maps = calloc(page->count + 1, sizeof(*maps));
 	const struct report_map *first = page->report->maps;
@@ -430,7 +321,7 @@ static int write_lines(struct sink *sink, const struct report *report)
 	return err ? err : output_report(&output_json, sink, report);
 }
 
-static int put_data(struct sink *sink, const struct page *page)
+static int put_data(struct sink *sink, const struct html_page *page)
 {
 	struct report copy = *page->report;
 	struct report_map *maps = chosen_maps(page);
@@ -457,7 +348,7 @@ static int put_data(struct sink *sink, const struct page *page)
 
 static int html_report(struct sink *sink, const struct report *report)
 {
-	struct page page;
+	struct html_page page;
 	int err;
 
 	if (report->kind != REPORT_END)
@@ -469,10 +360,11 @@ static int html_report(struct sink *sink, const struct report *report)
 	put_summary(sink, report);
 	put_findings(sink, report);
 	put_timeline(sink, &page);
-	put_table(sink, &page);
-	put_details(sink, &page);
+	html_maps_table(sink, &page);
+	err = html_maps_details(sink, &page);
 	put_environment(sink, report);
-	err = put_data(sink, &page);
+	if (!err)
+		err = put_data(sink, &page);
 	html_end(sink);
 	free(page.maps);
 	return err;
@@ -483,5 +375,6 @@ const struct output output_html = {
 	.help = "one page at the end, with charts; needs nothing else",
 	.suffix = "html",
 	.history = true,
+	.stacks = true,
 	.report = html_report,
 };

@@ -88,6 +88,31 @@
 		});
 	}
 
+	/* A click makes a frame as wide as the page, one on the root shows all again. */
+	function makeZoomable(flame) {
+		const frames = Array.from(flame.children).map((element) => ({
+			element,
+			x: parseFloat(element.getAttribute("x")),
+			width: parseFloat(element.getAttribute("width")),
+			y: Number(element.getAttribute("y")),
+		}));
+
+		function zoom(to) {
+			for (const frame of frames) {
+				const above = frame.y < to.y && frame.x <= to.x + 1e-6 &&
+					frame.x + frame.width >= to.x + to.width - 1e-6;
+				const x = above ? 0 : (frame.x - to.x) / to.width * 100;
+				const width = above ? 100 : frame.width / to.width * 100;
+				const seen = above || (frame.y >= to.y && x > -1e-3 && x + width < 100.01);
+				frame.element.setAttribute("visibility", seen ? "visible" : "hidden");
+				frame.element.setAttribute("x", x + "%");
+				frame.element.setAttribute("width", width + "%");
+			}
+		}
+		for (const frame of frames)
+			frame.element.addEventListener("click", () => zoom(frame));
+	}
+
 	/* On paper nothing can be opened. */
 	function openForPrint() {
 		for (const details of document.querySelectorAll("details"))
@@ -105,5 +130,7 @@
 		for (const plot of document.querySelectorAll("[data-values]"))
 			makeReadable(plot, starts, Number(axis.dataset.seconds));
 	}
+	for (const flame of document.querySelectorAll("svg.flame"))
+		makeZoomable(flame);
 	window.addEventListener("beforeprint", openForPrint);
 })();
