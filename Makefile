@@ -31,9 +31,10 @@ LIB_PIC	 := $(LIB_SRC:%.c=$(O)/%.pic.o)
 BPF_SRC	 := $(wildcard bpf/*.bpf.c)
 SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
-USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(O)/user/web_assets.o
+USER_PB	 := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*.proto))
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(USER_PB:%=%.o) $(O)/user/web_assets.o
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -ldw -lelf -lz -ljansson -lcap-ng -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
+USER_LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -ljansson -lcap-ng -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))
@@ -105,10 +106,19 @@ $(O)/html/html_hash.gen.h: $(HTML_ASSETS) Makefile
 		printf '#define HTML_CSS_HASH "%s"\n#define HTML_JS_HASH "%s"\n' \
 		"$$(hash user/html/report.css)" "$$(hash user/html/report.js)" > $@
 
-$(O)/user/%.o: user/%.c $(SKELS) Makefile
+$(O)/user/%.pb-c.c: user/%.proto
+	$(call msg,PROTO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(O)/user --proto_path=user $<
+
+$(O)/user/%.pb-c.o: $(O)/user/%.pb-c.c Makefile
+	$(call msg,CC,$<)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(HARDEN) -fPIE -I$(O)/user -c $< -o $@
+
+$(O)/user/%.o: user/%.c $(SKELS) $(USER_PB:%=%.c) Makefile
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -I$(O)/html -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -I$(O)/user -I$(O)/html -MMD -MP -c $< -o $@
 
 $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)
@@ -156,7 +166,7 @@ $(O)/man/%: docs/%.scd
 $(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Iuser -Ibpf -I$(O)/bpf -MMD -MP -MF $@.d $< $(USER_MOD) \
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Iuser -Ibpf -I$(O)/bpf -I$(O)/user -MMD -MP -MF $@.d $< $(USER_MOD) \
 		$(O)/libsmap.a $(USER_LIBS) -lcmocka -o $@
 
 # The library under tests/yield.h, for tests that stop threads at chosen accesses.

@@ -279,6 +279,19 @@ struct st_sampler {
 	__u32 every;
 };
 
+/* What the iterator over tasks says of a thread: registers by DWARF's numbers, the pc last. */
+#if defined(__TARGET_ARCH_arm64) || defined(__aarch64__)
+#define ST_REGS 33
+#else
+#define ST_REGS 17
+#endif
+
+struct st_regs {
+	__u64 switches; /* context switches so far */
+	__u64 running;	/* not 0: the registers are old */
+	__u64 reg[ST_REGS];
+};
+
 _Static_assert(sizeof(struct st_key) == 24, "st_key is a map key: no holes");
 _Static_assert(sizeof(struct st_event) == 80, "st_event is a wire format");
 _Static_assert(sizeof(struct st_info) == 28 * ST_COUNTER_COUNT + 32 + SMAP_NAME_LEN, "no holes");

@@ -8,6 +8,7 @@
  * attaches, and decides how (user/attach.c).
  */
 #include "offcpu.bpf.h"
+#include "regs.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -393,5 +394,13 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 	offcpu_leave(ctx, (const struct task_struct *)ctx->args[1],
 		     ctx->args[0] || (__u32)ctx->args[3] == TASK_RUNNING);
 	offcpu_return((const struct task_struct *)ctx->args[2]);
+	return 0;
+}
+
+/* Autoloaded where the kernel has BTF. */
+SEC("iter/task")
+int on_task(struct bpf_iter__task *ctx)
+{
+	regs_show(ctx);
 	return 0;
 }

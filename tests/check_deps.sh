@@ -5,7 +5,7 @@
 #   bpf   lib/smap_probes.h, lib/smap_state.h, and its own headers
 #   user  those two, bpf/smaptrace.h, and its own headers; never lib's private ones
 # tests may include everything. Reads #include "..." lines; what is generated
-# (*.skel.h, *.gen.h) is no source of ours. First shows that it can fail.
+# (*.skel.h, *.gen.h, *.pb-c.h) is no source of ours. First shows that it can fail.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ violations() {
 		sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$file" |
 			while read -r inc; do
 				base=${inc##*/}
-				case $base in *.skel.h | *.gen.h) continue ;; esac
+				case $base in *.skel.h | *.gen.h | *.pb-c.h) continue ;; esac
 				# A header of the folder itself, named without leaving it.
 				case $inc in ../*) ;; *)
 					[ -e "$tree/$folder/$inc" ] && continue ;;

@@ -71,3 +71,88 @@ check_stacks() { # filter
 	timeout 60 "$SMAPTRACE" -f json -o "$tmp/trace" -- "$STACKLOAD" >"$tmp/own" 3>&-
 	jq -es '.[] | select(.type == "end") | .maps | all(has("stacks") | not)' "$tmp/trace"
 }
+
+# --- files ------------------------------------------------------------------------------
+
+@test "stacks: a stripped program has offsets, and no names near them" {
+	cp "$STACKLOAD" "$tmp/bare" && strip "$tmp/bare"
+	stacks -- "$tmp/bare"
+	check_stacks '(of("promote") | length) == 1 and (of("promote")[0].frames
+		| map(select(.module | endswith("/bare"))) | length > 3 and all(has("function") | not))'
+	timeout 60 "$SMAPTRACE" -f folded -o "$tmp/folded" -- "$tmp/bare" >/dev/null 3>&-
+	grep -qE '^bare;known;promote;.*;bare\+0x[0-9a-f]+;bare\+0x[0-9a-f]+ 40$' "$tmp/folded"
+	# The offset is one that addr2line knows in the file with symbols.
+	jq -r 'select(.type == "end") | .maps[] | select(.name == "known") | .stacks[]
+		| select(.kind == "promote") | .frames[] | select(.module | endswith("/bare")) | .offset' \
+		"$tmp/trace" | addr2line -f -e "$STACKLOAD" | grep -qx promoter
+}
+
+@test "stacks: a separate debug file, by its link" {
+	cp "$STACKLOAD" "$tmp/bare"
+	mkdir "$tmp/.debug"
+	objcopy --only-keep-debug "$tmp/bare" "$tmp/.debug/bare.debug"
+	strip "$tmp/bare" && objcopy --add-gnu-debuglink="$tmp/.debug/bare.debug" "$tmp/bare"
+	stacks -- "$tmp/bare"
+	check_stacks 'of("promote")[0] | calls(["promoter", "run", "main"]) and
+		(.frames | map(select(.function == "run")) | .[0].line > 0)'
+	# Of another build: not used.
+	"$CC" -g -shared -o "$tmp/.debug/bare.debug" -x c /dev/null
+	stacks -- "$tmp/bare"
+	check_stacks 'of("promote")[0].frames | map(select(.module | endswith("/bare"))) | all(has("function") | not)'
+}
+
+@test "stacks: hostile names break no line of any format" {
+	local evil=$'a;b"c\n\033[2J\xff\\%s'
+	cp "$STACKLOAD" "$tmp/evil"
+	objcopy --strip-debug --redefine-sym "promoter=$evil" "$tmp/evil"
+	stacks -- "$tmp/evil"
+	check_stacks 'of("promote")[0].frames | any((.function // "") | startswith("a;b\"c\n\u001b[2J\ufffd"))'
+	timeout 60 "$SMAPTRACE" record --stacks -o "$tmp/rec" -- "$tmp/evil" >/dev/null 3>&-
+	"$SMAPTRACE" report -f folded -o "$tmp/folded" "$tmp/rec"
+	grep -qF ';a\x3bb"c\x0a\x1b[2J\xff\x5c%s;' "$tmp/folded"
+	run ! grep -qvE '^[^ ].* [0-9]+$' "$tmp/folded"
+	"$SMAPTRACE" report -o "$tmp/text" "$tmp/rec"
+	grep -qF 'a;b"c\x0a\x1b[2J\xff\x5c%s' "$tmp/text"
+	run ! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$tmp/text"
+}
+
+@test "stacks: through a library that was loaded later" {
+	"$CC" -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -shared -fPIC -o "$tmp/plugin.so" tests/fixtures/plugin.c
+	stacks -- "$STACKLOAD" --plugin "$tmp/plugin.so"
+	jq -es 'map(select(.type == "end")) | .[0].maps | map(select(.name == "plugin")) | .[0].stacks
+		| map(select(.kind == "miss" and (.frames | length) > 0) | .frames | map(.function))
+		| length > 0 and all(index(["plugin_deep", "plugin_miss", "run", "main"]) != null)' "$tmp/trace"
+}
+
+@test "stacks: of processes that live for a moment" {
+	stacks -- sh -c "for i in 1 2 3 4 5; do $STACKLOAD --rounds 1 --turns 1; done"
+	jq -es 'map(select(.type == "end")) | .[0].maps | map(select(.name == "known")) | length == 5 and
+		all(.stacks | map(select(.kind == "promote")) | length == 1 and
+			(.[0].frames | map(.function) | index(["promoter", "run", "main"]) != null))' "$tmp/trace"
+}
+
+@test "stacks: a running process, with the stack of a reader that sleeps inside" {
+	start "$tmp/own" '^hold' "$STACKLOAD" --stall --rounds 1
+	trace "$tmp/trace" -p "$pid"
+	stalled() { jq -es '[.[] | .maps[]? | .stacks[]? | select(.kind == "stall")] | length > 0' "$tmp/trace"; }
+	wait_for stalled
+	kill "$tracer" && wait "$tracer"
+	jq -es 'map(select(.type == "end")) | .[0].maps | map(.stacks // [] | .[] | select(.kind == "stall")) | .[0]
+		| .ns >= 900000000 and (.frames | map(.function // "?")
+			| index(["hold_wait", "staller"]) != null and index("main") != null)' "$tmp/trace"
+	# It sleeps as before.
+	grep -q '^State:.*sleeping' "/proc/$pid/status"
+	go_on "$pid" && wait_for grep -q '"run"' "$tmp/own"
+}
+
+@test "stacks: go tool pprof reads the profile" {
+	command -v go >/dev/null || skip "no go"
+	timeout 60 "$SMAPTRACE" -f pprof -o "$tmp/p.pb.gz" -- "$STACKLOAD" --contend >"$tmp/own" 3>&-
+	export HOME=$tmp PPROF_TMPDIR=$tmp
+	go tool pprof -top -nodecount=0 -nodefraction=0 -tagfocus=kind=promote "$tmp/p.pb.gz" >"$tmp/top"
+	grep -qE '^ .* 40 +[0-9.]+% +promoter$' "$tmp/top"
+	go tool pprof -top -nodefraction=0 -tagfocus=kind=miss "$tmp/p.pb.gz" | grep -q 'alpha_inlined (inline)'
+	go tool pprof -raw "$tmp/p.pb.gz" >"$tmp/raw"
+	grep -q '^events/count.* time/nanoseconds' "$tmp/raw"
+	go tool pprof -top -sample_index=time -tagfocus=kind=lock_wait -nodefraction=0 "$tmp/p.pb.gz" | grep -q ' contend$'
+}

@@ -282,7 +282,8 @@ static void add_window(struct model *model, unsigned window, bool last)
 }
 
 /* One of each severity; the error has ended, the notice is of a budget and has no words. */
-static size_t make_findings(struct finding findings[3], const struct scenario *scenario)
+static size_t make_findings(struct finding findings[3], const struct scenario *scenario,
+			    const struct report *report)
 {
 	findings[0] = (struct finding){
 		.trap = "read-diffusion",
@@ -302,6 +303,8 @@ static size_t make_findings(struct finding findings[3], const struct scenario *s
 			  "of 2048 & <more>: 50% fewer promotions",
 		.link = "docs/traps.md#read-diffusion",
 	};
+	if (report->map_count && report->maps[0].stack_count)
+		findings[0].stack = &report->maps[0].stacks[0];
 	findings[1] = findings[0];
 	findings[1].trap = "write-starvation";
 	findings[1].severity = FINDING_ERROR;
@@ -334,7 +337,7 @@ static int put(const struct output *output, struct sink *sink, const struct mode
 	copy = *report;
 	copy.history = output->history ? history_of_render : NULL;
 	copy.findings = findings;
-	copy.finding_count = make_findings(findings, scenario);
+	copy.finding_count = make_findings(findings, scenario, report);
 	err = output_report(output, sink, &copy);
 	report_free(report);
 	return err;
@@ -377,7 +380,7 @@ static int render_to(const struct output *output, struct sink *sink,
 	return err;
 }
 
-static char *render(const struct output *output, const struct scenario *scenario)
+static inline char *render(const struct output *output, const struct scenario *scenario)
 {
 	char *text = NULL;
 	size_t len = 0;

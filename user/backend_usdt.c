@@ -103,6 +103,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 		err = usdt_stacks_configure(usdt);
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
+	usdt_stall_configure(usdt);
 	usdt_follow_configure(usdt, opts->command != NULL);
 	if (!err)
 		err = usdt_offcpu_configure(usdt);

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "stack.h"
 
 enum finding_severity {
 	FINDING_OFF,
@@ -39,6 +40,7 @@ struct finding {
 	double cost_share; /* 0..1, see docs/traps.md */
 	const struct evidence *evidence;
 	size_t evidence_count;
+	const struct stack_cost *stack; /* the busiest that has to do with it; NULL = none */
 	const char *remedy;
 	const char *link; /* the section of the docs */
 };

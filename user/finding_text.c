@@ -15,6 +15,8 @@
 #include "names.h"
 #include "policy.h"
 
+#define STACK_FRAMES 6 /* of the busiest stack, from the map's caller outwards */
+
 /* A trap of policy.h that has no summary here does not compile. */
 #define SUMMARY_pseudo_expansion                                                                   \
 	"New keys wait in dirty and the promotion that would make them cheap to read does not "    \
@@ -197,9 +199,26 @@ bool finding_tells_cost(const struct finding *finding)
 	return false;
 }
 
+size_t finding_stack(char *dst, size_t dst_size, const struct finding *finding)
+{
+	const struct stack_cost *cost = finding->stack;
+	struct line line = line_start(dst, dst_size);
+	char frames[FINDING_LINE_MAX];
+
+	if (!cost)
+		return 0;
+	stack_line(frames, sizeof(frames), cost->stack, STACK_FRAMES);
+	add(&line, "busiest stack of %s (%llu%s", stack_kind_title(cost->kind),
+	    (unsigned long long)cost->count, cost->estimate ? ", an estimate" : "");
+	if (cost->ns)
+		add(&line, ", %.1f ms", (double)cost->ns / 1e6);
+	add(&line, "): %s", frames);
+	return line.len;
+}
+
 char *finding_details(const struct finding *finding, const char *separator)
 {
-	char *text = NULL;
+	char *text = NULL, stack[FINDING_LINE_MAX];
 	size_t len = 0;
 	FILE *file = open_memstream(&text, &len);
 
@@ -215,6 +234,9 @@ char *finding_details(const struct finding *finding, const char *separator)
 	if (!finding_tells_cost(finding))
 		fprintf(file, "%scost share %.1f %%", ftell(file) > 0 ? separator : "",
 			100 * finding->cost_share);
+	finding_stack(stack, sizeof(stack), finding);
+	if (stack[0])
+		fprintf(file, "%s%s", ftell(file) > 0 ? separator : "", stack);
 	put_text(file, separator, finding->remedy);
 	put_text(file, separator, finding->link);
 	if (fclose(file) != 0) {

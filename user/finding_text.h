@@ -41,11 +41,17 @@ size_t finding_title(char *dst, size_t dst_size, const struct finding *finding);
 size_t finding_since(char *dst, size_t dst_size, const struct finding *finding,
 		     const struct report_meta *meta);
 
+/*
+ * "busiest stack of misses (700, an estimate): lookup (store.c:42) < serve"; "" if the finding
+ * has none.
+ */
+size_t finding_stack(char *dst, size_t dst_size, const struct finding *finding);
+
 /* Whether the cost share is among the evidence: then it need not be told again. */
 bool finding_tells_cost(const struct finding *finding);
 
 /*
- * Shape, evidence, cost share, remedy and link, with `separator` in between. To be
+ * Shape, evidence, cost share, busiest stack, remedy and link, with `separator` in between. To be
  * freed; NULL = no memory.
  */
 char *finding_details(const struct finding *finding, const char *separator);

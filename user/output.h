@@ -16,7 +16,8 @@
 #define OUTPUTS(X)                                                                                 \
 	X(text)                                                                                    \
 	X(json)                                                                                    \
-	X(junit) X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace) X(brief) X(folded)
+	X(junit)                                                                                   \
+	X(sarif) X(github) X(gitlab) X(prometheus) X(html) X(trace) X(brief) X(folded) X(pprof)
 
 /* All return 0 or -errno; a write error may also just stay in the sink. */
 struct output {

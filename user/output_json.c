@@ -279,6 +279,8 @@ static json_t *finding_json(const struct report *report, const struct finding *f
 		set_time(object, "until", report_unix_ns(report->meta, finding->until_ns));
 	json_object_set_new(object, "cost_share", json_number(finding->cost_share));
 	set_evidence(object, finding);
+	if (finding->stack)
+		json_object_set_new(object, "stack", json_stack(finding->stack));
 	set_text(object, "remedy", finding->remedy);
 	set_text(object, "link", finding->link ? finding->link : "");
 	return object;

@@ -169,17 +169,41 @@ static json_t *properties_json(const struct report *report, const struct finding
 	return properties;
 }
 
+/* The busiest stack, in SARIF's words. */
+static json_t *stacks_json(const struct finding *finding)
+{
+	const struct stack *stack = finding->stack->stack;
+	json_t *frames = json_array();
+
+	for (size_t i = stack_caller(stack); i < stack->frame_count; i++) {
+		const struct stack_frame *frame = stack->frame[i];
+		char name[STACK_TEXT_MAX];
+		json_t *place;
+
+		stack_frame_text(name, sizeof(name), frame);
+		place = json_pack("{s:o}", "message", message_json(name));
+		json_array_append_new(frames, json_pack("{s:o, s:o}", "location", place, "module",
+							json_safe(stack_base_name(frame->module))));
+	}
+	return json_pack("[{s:o, s:o}]", "message",
+			 message_json(stack_kind_title(finding->stack->kind)), "frames", frames);
+}
+
 static json_t *result_json(const struct report *report, json_t *rules,
 			   const struct finding *finding)
 {
 	char hash[24];
+	json_t *result;
 
 	snprintf(hash, sizeof(hash), "%016" PRIx64, finding_hash(finding));
-	return json_pack("{s:o, s:i, s:s, s:o, s:o, s:{s:s}, s:o}", "ruleId",
-			 json_safe(finding->trap), "ruleIndex", rule_index(rules, finding->trap),
-			 "level", level(finding->severity), "message", finding_message(finding),
-			 "locations", locations_json(report, finding), "partialFingerprints",
-			 "trapAndMap/v1", hash, "properties", properties_json(report, finding));
+	result = json_pack("{s:o, s:i, s:s, s:o, s:o, s:{s:s}, s:o}", "ruleId",
+			   json_safe(finding->trap), "ruleIndex", rule_index(rules, finding->trap),
+			   "level", level(finding->severity), "message", finding_message(finding),
+			   "locations", locations_json(report, finding), "partialFingerprints",
+			   "trapAndMap/v1", hash, "properties", properties_json(report, finding));
+	if (result && finding->stack)
+		json_object_set_new(result, "stacks", stacks_json(finding));
+	return result;
 }
 
 static json_t *results_json(const struct report *report, json_t *rules)

@@ -128,6 +128,8 @@ static void put_evidence(struct sink *sink, const struct evidence *evidence)
 static void put_finding(struct sink *sink, const struct report *report,
 			const struct finding *finding, bool colour)
 {
+	char stack[FINDING_LINE_MAX];
+
 	sink_printf(sink, "\n%s%s: %s in ", colour ? colours[finding->severity] : "",
 		    report_severity(finding->severity), finding->trap);
 	text_put_name(sink, finding->name, 50);
@@ -139,6 +141,8 @@ static void put_finding(struct sink *sink, const struct report *report,
 	if (!finding_tells_cost(finding))
 		sink_printf(sink, "      %-26s %12.1f %%\n", "cost share",
 			    100 * finding->cost_share);
+	finding_stack(stack, sizeof(stack), finding);
+	text_put_wrapped(sink, stack);
 	put_sentence(sink, finding->remedy);
 	put_sentence(sink, finding->link);
 }

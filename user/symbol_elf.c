@@ -324,3 +324,78 @@ int symbol_elf_find(struct symbol_elf *elf, uint64_t offset, struct symbol_place
 		add(ret_place, symbol_at(elf, ret_place->vaddr + elf->bias), &nowhere, false);
 	return 0;
 }
+
+/* --- call frames ------------------------------------------------------------ */
+
+static bool cfa_of(Dwarf_Frame *frame, struct symbol_cfi *cfi)
+{
+	Dwarf_Op *ops;
+	size_t count;
+
+	if (dwarf_frame_cfa(frame, &ops, &count) || count != 1)
+		return false;
+	if (ops[0].atom == DW_OP_bregx) {
+		cfi->cfa_reg = (uint32_t)ops[0].number;
+		cfi->cfa_offset = (int64_t)ops[0].number2;
+		return true;
+	}
+	cfi->cfa_reg = ops[0].atom - DW_OP_breg0;
+	cfi->cfa_offset = (int64_t)ops[0].number;
+	return ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31;
+}
+
+/* False: a rule that is not understood. */
+static bool rule_of(Dwarf_Frame *frame, unsigned reg, uint32_t *ret_rule, int64_t *ret_offset)
+{
+	Dwarf_Op room[3], *ops;
+	size_t count;
+	bool value;
+
+	*ret_offset = 0;
+	if (dwarf_frame_register(frame, (int)reg, room, &ops, &count))
+		return false;
+	if (!count) {
+		*ret_rule = ops ? SYMBOL_CFI_UNDEFINED : SYMBOL_CFI_SAME;
+		return true;
+	}
+	value = ops[count - 1].atom == DW_OP_stack_value;
+	count -= value;
+	if (!count || count > 2 || ops[0].atom != DW_OP_call_frame_cfa ||
+	    (count == 2 && ops[1].atom != DW_OP_plus_uconst))
+		return false;
+	if (count == 2)
+		*ret_offset = (int64_t)ops[1].number;
+	*ret_rule = value ? SYMBOL_CFI_VALUE : SYMBOL_CFI_SAVED;
+	return true;
+}
+
+int symbol_elf_cfi(struct symbol_elf *elf, uint64_t offset, struct symbol_cfi *ret_cfi)
+{
+	Dwarf_Frame *frame = NULL;
+	Dwarf_Addr bias;
+	Dwarf_CFI *table;
+	uint64_t vaddr;
+	bool signal;
+	int pc, err = vaddr_of(elf, offset, &vaddr);
+
+	if (err)
+		return err;
+	table = dwfl_module_eh_cfi(elf->module, &bias);
+	if (!table)
+		table = dwfl_module_dwarf_cfi(elf->module, &bias);
+	if (!table || dwarf_cfi_addrframe(table, vaddr + elf->bias - bias, &frame))
+		return -ENOENT;
+	memset(ret_cfi, 0, sizeof(*ret_cfi));
+	pc = dwarf_frame_info(frame, NULL, NULL, &signal);
+	if (pc < 0 || pc >= ST_REGS || !cfa_of(frame, ret_cfi))
+		err = -ENOENT;
+	for (unsigned i = 0; i < ST_REGS - 1 && !err; i++)
+		if (!rule_of(frame, i, &ret_cfi->rule[i], &ret_cfi->offset[i]))
+			err = -ENOENT;
+	/* The return address, which is no register of its own everywhere, is the caller's pc. */
+	if (!err && !rule_of(frame, (unsigned)pc, &ret_cfi->rule[ST_REGS - 1],
+			     &ret_cfi->offset[ST_REGS - 1]))
+		err = -ENOENT;
+	free(frame);
+	return err;
+}

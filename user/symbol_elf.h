@@ -39,6 +39,25 @@ struct symbol_info {
 	char link[RECORD_PATH_LEN]; /* .gnu_debuglink; "" = none */
 };
 
+/*
+ * How to go from a function to its caller: the canonical frame address (CFA) is a register
+ * plus an offset; each register of the caller is the same, at an offset from the CFA, or lost.
+ */
+enum symbol_cfi_rule {
+	SYMBOL_CFI_SAME,
+	SYMBOL_CFI_UNDEFINED, /* of the pc: there is no caller */
+	SYMBOL_CFI_SAVED,     /* in memory at CFA + offset */
+	SYMBOL_CFI_VALUE,     /* is CFA + offset */
+};
+
+struct symbol_cfi {
+	uint32_t cfa_reg;
+	uint32_t reserved;
+	int64_t cfa_offset;
+	uint32_t rule[ST_REGS];
+	int64_t offset[ST_REGS];
+};
+
 struct symbol_elf;
 
 /* All: 0 or -errno. Takes the descriptor, also when it fails. */
@@ -47,6 +66,8 @@ int symbol_elf_open(struct symbol_elf **ret_elf, int fd, struct symbol_info *ret
 int symbol_elf_debug(struct symbol_elf *elf, int fd);
 /* -ENOENT: nothing is loaded from this offset. */
 int symbol_elf_find(struct symbol_elf *elf, uint64_t offset, struct symbol_place *ret_place);
+/* -ENOENT: the file does not say, or in a way that is not understood. */
+int symbol_elf_cfi(struct symbol_elf *elf, uint64_t offset, struct symbol_cfi *ret_cfi);
 void symbol_elf_free(struct symbol_elf *elf);
 
 #endif

@@ -27,7 +27,7 @@
 #define WORKER_MEMORY (4ULL << 30) /* files are mapped: this is address space, too */
 #define NOBODY 65534
 
-enum question_kind { ASK_OPEN, ASK_DEBUG, ASK_FIND };
+enum question_kind { ASK_OPEN, ASK_DEBUG, ASK_FIND, ASK_CFI };
 
 struct question {
 	uint32_t kind;
@@ -41,6 +41,7 @@ struct answer {
 	union {
 		struct symbol_info info;
 		struct symbol_place place;
+		struct symbol_cfi cfi;
 	};
 };
 
@@ -63,13 +64,15 @@ static void confine(int fd)
 	(void)setrlimit(RLIMIT_AS, &memory);
 	(void)setrlimit(RLIMIT_CORE, &none);
 	(void)setrlimit(RLIMIT_FSIZE, &none);
+	capng_clear(CAPNG_SELECT_BOUNDS);
+	(void)capng_apply(CAPNG_SELECT_BOUNDS); /* while we still may */
 	(void)setgroups(0, NULL);
 	/* Refused: then we are nobody special already. */
 	if ((setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)) && !geteuid())
 		_exit(1);
 	(void)setrlimit(RLIMIT_NPROC, &none);
 	capng_clear(CAPNG_SELECT_ALL);
-	(void)capng_apply(CAPNG_SELECT_ALL);
+	(void)capng_apply(CAPNG_SELECT_CAPS);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
@@ -116,6 +119,8 @@ static int32_t reply(struct symbol_elf **files, const struct question *question,
 		return symbol_elf_debug(*file, fd);
 	case ASK_FIND:
 		return *file ? symbol_elf_find(*file, question->offset, &answer->place) : -EINVAL;
+	case ASK_CFI:
+		return *file ? symbol_elf_cfi(*file, question->offset, &answer->cfi) : -EINVAL;
 	}
 	return -EINVAL;
 }
@@ -288,4 +293,16 @@ int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t off
 		symbol->file[sizeof(symbol->file) - 1] = '\0';
 	}
 	return 0;
+}
+
+int symbol_worker_cfi(struct symbol_worker *worker, uint32_t file, uint64_t offset,
+		      struct symbol_cfi *ret_cfi)
+{
+	const struct question question = {.kind = ASK_CFI, .file = file, .offset = offset};
+	static struct answer answer;
+	int err = ask(worker, &question, -1, &answer);
+
+	if (!err)
+		*ret_cfi = answer.cfi;
+	return err;
 }

@@ -33,6 +33,8 @@ int symbol_worker_open(struct symbol_worker *worker, uint32_t file, int fd,
 int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd);
 int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t offset,
 		       struct symbol_place *ret_place);
+int symbol_worker_cfi(struct symbol_worker *worker, uint32_t file, uint64_t offset,
+		      struct symbol_cfi *ret_cfi);
 /* Start one now, if none runs: best before there are threads and secrets. */
 int symbol_worker_start(struct symbol_worker *worker);
 void symbol_worker_stop(struct symbol_worker *worker);

@@ -389,3 +389,15 @@ void symbols_name(struct symbols *symbols, const struct space_place *place,
 	ret_names->vaddr = place->offset;
 	ret_names->count = 1;
 }
+
+bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
+		 struct symbol_cfi *ret_cfi)
+{
+	int err = -ENOENT;
+
+	if (place->file && module_ready(symbols, place->module))
+		err = symbol_worker_cfi(&symbols->worker, place->module, place->offset, ret_cfi);
+	if (err == -EPIPE)
+		say_bad(symbols, symbols->module[place->module]);
+	return !err;
+}

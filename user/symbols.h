@@ -47,5 +47,8 @@ bool space_find(const struct space *space, uint64_t addr, struct space_place *re
  */
 void symbols_name(struct symbols *symbols, const struct space_place *place,
 		  struct symbol_place *ret_names, const char **ret_build_id);
+/* How to unwind from a place. False: not known. */
+bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
+		 struct symbol_cfi *ret_cfi);
 
 #endif

@@ -38,6 +38,7 @@ struct found {
 	char remedy[TRAP_REMEDY_MAX];
 	char name[SMAP_NAME_LEN];
 	char comm[16];
+	struct stack_cost stack;
 };
 
 struct row {
@@ -99,12 +100,30 @@ static int grow_findings(struct traps *traps)
 	return 0;
 }
 
+/*
+ * The busiest stack of these kinds in the map. A reader that stays inside holds up all maps of
+ * its process: its stack may stand with another one.
+ */
+static bool find_stack(const struct trap_view *view, uint32_t kinds, struct stack_cost *ret_stack)
+{
+	const struct model *model = view->model;
+
+	if (model_busiest(view->map, kinds, ret_stack))
+		return true;
+	for (size_t i = 0; i < model->map_count && kinds & TRAP_STACK(stall); i++)
+		if (model->maps[i]->info.key.target == view->map->info.key.target &&
+		    model_busiest(model->maps[i], TRAP_STACK(stall), ret_stack))
+			return true;
+	return false;
+}
+
 /* The finding as this window sees it; who it is about does not change. */
 static void fill_finding(struct finding *finding, struct found *found, const struct trap_view *view,
 			 const struct verdict *verdict)
 {
 	memcpy(found->evidence, verdict->evidence, sizeof(found->evidence));
 	memcpy(found->remedy, verdict->remedy, sizeof(found->remedy));
+	finding->stack = find_stack(view, verdict->stacks, &found->stack) ? &found->stack : NULL;
 	finding->severity = verdict->severity;
 	finding->shape = verdict->shape;
 	finding->cost_share = trap_cost_share(view->map);

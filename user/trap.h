@@ -49,6 +49,8 @@ struct trap_view {
 	double scale; /* nominal / actual length of the window where that is long; else 1 */
 };
 
+#define TRAP_STACK(kind) (1U << ST_STACK_##kind)
+
 /* What a detector says of one window. Zeroed before the call. */
 struct verdict {
 	bool holds;
@@ -57,6 +59,7 @@ struct verdict {
 	unsigned kind;	   /* which of its conditions: another one begins another count */
 	const char *shape; /* static: which form of the trap, a sentence */
 	uint64_t since_ns; /* when it began, if the detector knows; 0 = with the window */
+	uint32_t stacks;   /* kinds of stacks that explain it: bits of TRAP_STACK() */
 	struct evidence evidence[TRAP_EVIDENCE_MAX];
 	size_t evidence_count;
 	char remedy[TRAP_REMEDY_MAX];

@@ -86,6 +86,7 @@ static void judge(const struct trap_view *view, struct verdict *v)
 	double rate = trap_miss_rate(view);
 	double eta_s = rate > 0 ? (double)model_miss_debt(&map->now) / rate : -1; /* -1: never */
 
+	v->stacks = TRAP_STACK(miss);
 	v->raise = (unsigned)lim->raise;
 	v->of = (unsigned)lim->of;
 	v->clear = (unsigned)lim->clear;

@@ -63,6 +63,7 @@ static void judge(const struct trap_view *view, struct verdict *v)
 	double new_keys = (double)map->window.rate.new_keys;
 	double per_new = (double)count[ST_COUNTER_copied] / (new_keys > 0 ? new_keys : 1);
 
+	v->stacks = TRAP_STACK(miss) | TRAP_STACK(rebuild) | TRAP_STACK(lock_wait);
 	v->raise = (unsigned)lim->raise;
 	v->of = (unsigned)lim->of;
 	v->clear = (unsigned)lim->clear;

@@ -79,6 +79,7 @@ static void say_backlog(const struct trap_view *view, struct verdict *v)
 			       (uint64_t)map->now.backlog);
 		return;
 	}
+	v->stacks = TRAP_STACK(stall);
 	verdict_add(v, "reader_thread", (double)view->past->stall_thread, NULL, 0, "");
 	verdict_add(v, "reader_inside_s", (double)view->past->stall_age_ns / NS, NULL, 0, "s");
 	verdict_remedy(v,

@@ -114,6 +114,7 @@ struct usdt {
 	struct usdt_stacks *stacks; /* NULL without want_stacks */
 	struct usdt_open *open;
 	size_t open_cnt;
+	uint64_t stall_thread, stall_age; /* of the last stall whose stack was taken */
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
 	uint64_t audit_round;	      /* missing in this round of maps that live ... */

@@ -222,6 +222,11 @@ int usdt_event(void *ctx, void *data, size_t size)
 		return err;
 	if (record.event.kind == SMAP_PROBE_map_destroy)
 		keep_final(usdt, map, data, size);
+	if (record.event.kind == SMAP_PROBE_stall) {
+		err = usdt_stall(usdt, &record.event);
+		if (err)
+			return err;
+	}
 	record.event.size = sizeof(record.event);
 	return usdt_emit(usdt, &record, RECORD_EVENT, sizeof(record.event));
 }

@@ -143,12 +143,29 @@ static int keep_for_later(struct known *known, const struct st_stack *stack)
 	return 0;
 }
 
+/* A stack is met: name it if it is new. *ret_known->stack is NO_STACK when that has to wait. */
+static int met(struct usdt *usdt, const struct st_stack *stack, struct known **ret_known)
+{
+	const struct known like = {.id = stack->id, .target = stack->target, .stack = NO_STACK};
+	struct known *known;
+	bool is_new;
+	int err;
+
+	*ret_known = known = usdt_stacks_tree_get(&usdt->stacks->known, &like, sizeof(like),
+						  compare_known, &is_new);
+	if (!known)
+		return -ENOMEM;
+	if (!is_new) /* the kernel had forgotten that it told us */
+		return 0;
+	err = usdt_stacks_add(usdt, stack->target, (const uint64_t *)stack->ip, stack->depth,
+			      &known->stack);
+	return err == -ESRCH ? keep_for_later(known, stack) : err;
+}
+
 int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 {
 	struct st_stack stack = {0};
 	struct known *known;
-	bool is_new;
-	int err;
 
 	if (!usdt->stacks || size < offsetof(struct st_stack, ip))
 		return 0;
@@ -156,17 +173,7 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 	if (stack.depth > ST_STACK_DEPTH ||
 	    offsetof(struct st_stack, ip) + stack.depth * sizeof(stack.ip[0]) > size)
 		return 0;
-	known = usdt_stacks_tree_get(
-		&usdt->stacks->known,
-		&(struct known){.id = stack.id, .target = stack.target, .stack = NO_STACK},
-		sizeof(*known), compare_known, &is_new);
-	if (!known)
-		return -ENOMEM;
-	if (!is_new) /* the kernel had forgotten that it told us */
-		return 0;
-	err = usdt_stacks_add(usdt, stack.target, (const uint64_t *)stack.ip, stack.depth,
-			      &known->stack);
-	return err == -ESRCH ? keep_for_later(known, &stack) : err;
+	return met(usdt, &stack, &known);
 }
 
 /* --- counts ------------------------------------------------------------------ */
@@ -353,4 +360,22 @@ int usdt_stacks_end(struct usdt *usdt, const struct st_key *map)
 		err = end_run(usdt, &key);
 	}
 	return err;
+}
+
+int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t kind,
+			 const struct st_stack *stack, uint64_t ns)
+{
+	const struct st_stack_key key = {.map = *map, .id = stack->id, .kind = kind};
+	struct counted *counted = counted_of(usdt, &key);
+	struct known *known;
+	int err = counted ? met(usdt, stack, &known) : -ENOMEM;
+
+	if (err)
+		return err;
+	counted->value.count++;
+	counted->value.samples++;
+	counted->value.ns += ns;
+	if (known->stack == NO_STACK)
+		return 0;
+	return usdt_stacks_count(usdt, map, kind, known->stack, &counted->value);
 }

@@ -14,6 +14,10 @@ int usdt_stacks_configure(const struct usdt *usdt);
 int usdt_stacks_create(struct usdt *usdt);
 void usdt_stacks_free(struct usdt *usdt);
 
+/* A stall event: take the stack of the thread that it names. Before the load: can it be done? */
+void usdt_stall_configure(const struct usdt *usdt);
+int usdt_stall(struct usdt *usdt, const struct st_event *event);
+
 /* Note what is mapped in a process: best while it stands still. */
 void usdt_stacks_look(struct usdt *usdt, const struct target *target);
 /* A ring record of kind ST_EVENT_STACK. */
@@ -22,6 +26,13 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size);
 int usdt_stacks_sample(struct usdt *usdt);
 /* Of this map it was the last time, before its last SAMPLE. */
 int usdt_stacks_end(struct usdt *usdt, const struct st_key *map);
+
+/* For one that user space took itself: once more, so long. `stack` with its id. */
+int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t kind,
+			 const struct st_stack *stack, uint64_t ns);
+/* How to unwind from an address of a process. False: not known. */
+bool usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
+		     struct symbol_cfi *ret_cfi);
 
 /*
  * For stacks that come from elsewhere. *ret_stack is the index for the next; UINT32_MAX: there
