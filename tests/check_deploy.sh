@@ -86,6 +86,15 @@ jq -e '.hostPID and (.automountServiceAccountToken | not)
 	grep -oE -e '--[a-z-]+' | sort -u | while read -r option; do
 		[ "$option" = --all ] || grep -q -e " $option\b" "$tmp/help" || fail "smaptrace has no option $option"
 	done
+# --- image: what the binary needs is in it, or in every Debian
+readelf -d "$O/smaptrace" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r library; do
+	package=$(dpkg -S "*/$(gcc -print-multiarch)/$library" 2>/dev/null | head -n 1 | cut -d: -f1)
+	[ -n "$package" ] || fail "whose is $library?"
+	case " libc6 zlib1g libtinfo6 " in *" $package "*) continue ;; esac
+	grep -qw -e "$package" $deploy/kubernetes/Containerfile ||
+		fail "the image has no $library: package $package"
+done
+
 command -v systemd-analyze >/dev/null || { echo "no systemd-analyze: the unit is not verified"; exit 77; }
 sed "s|^ExecStart=[^ ]*|ExecStart=$(realpath "$O/smaptrace")|" $unit >"$tmp/smaptrace.service"
 systemd-analyze verify --man=no "$tmp/smaptrace.service" >"$tmp/log" 2>&1 || fail "$(cat "$tmp/log")"

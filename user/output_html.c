@@ -29,6 +29,7 @@
 #include "output_json.h"
 #include "overhead_text.h"
 
+#define PAGE_FINDINGS 200 /* with their evidence: 3 KB each */
 #define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
 #define PAGE_PROMOTIONS 8 /* maps whose promotions are in the timeline */
 
@@ -171,13 +172,20 @@ static void put_finding(struct sink *sink, const struct report *report,
 /* The worst first; among equals in the order they came. */
 static void put_findings(struct sink *sink, const struct report *report)
 {
+	size_t count = report->finding_count, shown = 0;
+
 	sink_puts(sink, "<section id=\"findings\">\n<h2>Findings</h2>\n");
-	if (report->finding_count == 0)
+	if (count == 0)
 		sink_puts(sink, "<p>No detector raised anything.</p>\n");
 	for (int severity = FINDING_ERROR; severity >= FINDING_OFF; severity--)
-		for (size_t i = 0; i < report->finding_count; i++)
-			if ((int)report->findings[i].severity == severity)
+		for (size_t i = 0; i < count && shown < PAGE_FINDINGS; i++)
+			if ((int)report->findings[i].severity == severity) {
 				put_finding(sink, report, &report->findings[i]);
+				shown++;
+			}
+	if (shown < count)
+		sink_printf(sink, "<p>%zu more, none of them worse, are in the data below.</p>\n",
+			    count - shown);
 	sink_puts(sink, "</section>\n");
 }
 
