@@ -258,6 +258,7 @@ static void set_rest(struct metrics *metrics, const struct report *report)
 	metrics->processes = 0;
 	for (size_t i = 0; i < report->target_count; i++)
 		metrics->processes += !report->targets[i].ended;
+	metrics->overhead = report->overhead;
 	metrics->loss_count = report->loss_count;
 	for (size_t i = 0; i < report->loss_count; i++) {
 		memcpy(metrics->losses[i].name, report->losses[i].name,

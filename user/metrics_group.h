@@ -67,6 +67,7 @@ struct metrics {
 	uint64_t start_unix_ns, windows, processes, events_seen;
 	struct metrics_loss losses[MODEL_LOSSES_MAX];
 	size_t loss_count;
+	struct report_overhead overhead;
 	struct metrics_found found[4 * METRICS_TRAPS_MAX];
 	size_t found_count;
 };

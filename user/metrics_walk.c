@@ -247,6 +247,33 @@ static void walk_losses(const struct walk *walk)
 	}
 }
 
+static void walk_overhead(const struct walk *walk)
+{
+	const struct report_overhead *overhead = &walk->metrics->overhead;
+	const struct metrics_family share =
+		FAMILY("tracing_overhead", GAUGE, RATIO,
+		       "What tracing costs, as a part of the CPU time of who pays most.");
+	const struct metrics_family shed =
+		FAMILY("tracing_shed", GAUGE, NUMBER,
+		       "What is not traced all the time because of --max-overhead: 1, or 0 again.");
+	const struct metrics_point point = {
+		.series = METRICS_NO_SERIES, .is_real = true, .real = overhead->share};
+
+	begin(walk, &share);
+	if (overhead->known && overhead->share >= 0)
+		put(walk, &share, &point);
+	begin(walk, &shed);
+	for (size_t i = 0; i < overhead->shed_count; i++) {
+		const struct metrics_point step = {
+			.series = METRICS_NO_SERIES,
+			.labels = {{"step", overhead->shed[i].step}},
+			.number = overhead->shed[i].until_ns == 0,
+		};
+
+		put(walk, &shed, &step);
+	}
+}
+
 /* X(member of struct metrics, name, kind, unit, help) */
 #define ONES(X)                                                                                    \
 	X(processes, "processes", GAUGE, NUMBER, "Processes that are traced.")                     \
@@ -327,6 +354,7 @@ void metrics_walk(const struct metrics *metrics, const struct metrics_group *con
 	walk_traps(&walk);
 	walk_found(&walk);
 	walk_losses(&walk);
+	walk_overhead(&walk);
 	walk_exports(&walk);
 	walk_tracer(&walk);
 }

@@ -5,8 +5,11 @@
 # Throughput: each round runs the workload detached, traced by smaptrace, by smaptrace
 # --exact, and by bpftrace with the same histograms from the `miss` probe; forwards in one
 # round, backwards in the next. Printed is the median over the rounds of the ratio to
-# the detached run of the same round, with the lowest and highest.
-# Environment: O, ROUNDS (10), RUN_SECONDS (1), FIGURES (serve full self), SERVE_ARGS.
+# the detached run of the same round, with the lowest and highest, of operations per second
+# and of operations per second of CPU time, which other programs disturb less.
+# `budget` is the same with a budget of BUDGET percent in each mode, runs of BUDGET_SECONDS.
+# Environment: O, ROUNDS (10), RUN_SECONDS (1), FIGURES (serve full self), SERVE_ARGS, BUDGET (2),
+# BUDGET_SECONDS (6).
 cd "$(dirname "$0")/../.." || exit 1
 . tests/bench/common.sh
 need jq "$SMAPTRACE" "$LOAD"
@@ -15,11 +18,16 @@ ROUNDS=${ROUNDS:-10}
 RUN_SECONDS=${RUN_SECONDS:-1}
 MIN_MISSES=500000
 FIGURES=${FIGURES:-serve full self}
+BUDGET=${BUDGET:-2}
+BUDGET_SECONDS=${BUDGET_SECONDS:-6}
 SERVE_ARGS=${SERVE_ARGS:---threads 2}
 
 run_detached() { :; }
 run_smaptrace() { trace_start -p "$load_pid" -i 1 -o /dev/null; }
 run_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --exact; }
+run_budget() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET"; }
+run_budget_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --exact; }
+run_budget_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --stacks; }
 run_bpftrace() {
 	sed "s|BINARY|$LOAD|" tests/bench/misses.bt >"$scratch/misses.bt"
 	rm -f "$scratch/bpftrace"
@@ -39,8 +47,9 @@ measure() { # how, arguments of mapload
 	load_go
 	load_wait
 	[ -z "$trace_pid" ] || wait "$trace_pid" || die "$how failed: $(tail -1 "$scratch/trace.err")"
-	read -r ops misses < <(jq -rs 'map(select(.type == "run"))[0]
-		| "\(.ops_per_second) \(.misses_per_second)"' < <(grep '^{' "$scratch/load"))
+	read -r ops misses per_cpu < <(jq -rs 'map(select(.type == "run"))[0]
+		| "\(.ops_per_second) \(.misses_per_second) \(.ops / .cpu_seconds)"' \
+		< <(grep '^{' "$scratch/load"))
 	[ "${ops:-0}" -gt 0 ] || die "$how: mapload printed no result"
 }
 
@@ -50,33 +59,46 @@ round() { # number, arguments of mapload
 	shift
 	for how in "${order[@]}"; do
 		measure "$how" "$@"
-		eval "ops_$how=$ops"
+		eval "ops_$how=$ops per_cpu_$how=$per_cpu"
 		echo "$ops" >>"$scratch/ops.$how"
 		echo "$misses" >>"$scratch/misses.$how"
 	done
 	for how in "${hows[@]}"; do
 		eval "awk -v a=\$ops_$how -v b=\$ops_detached 'BEGIN { print a / b }'" \
 			>>"$scratch/ratio.$how"
+		eval "awk -v a=\$per_cpu_$how -v b=\$per_cpu_detached 'BEGIN { print a / b }'" \
+			>>"$scratch/percpu.$how"
 	done
+}
+
+all_ways() {
+	hows=(detached smaptrace exact)
+	! command -v bpftrace >/dev/null || hows+=(bpftrace)
+}
+
+budget_ways() {
+	hows=(detached budget budget_exact budget_stacks)
+	RUN_SECONDS=$BUDGET_SECONDS
 }
 
 throughput() { # title, arguments of mapload
 	local i how median low high rate missed
-	hows=(detached smaptrace exact)
-	command -v bpftrace >/dev/null && hows+=(bpftrace)
-	rm -f "$scratch"/ratio.* "$scratch"/ops.* "$scratch"/misses.*
+	rm -f "$scratch"/percpu.* "$scratch"/ratio.* "$scratch"/ops.* "$scratch"/misses.*
 	echo "$1: mapload ${*:2}, $ROUNDS rounds of $RUN_SECONDS s"
 	shift
 	for ((i = 0; i < ROUNDS; i++)); do
 		round $i "$@"
 	done
-	printf '  %-10s %12s %12s   %-7s (%s)\n' "" ops/s misses/s ratio "lowest .. highest"
+	printf '  %-13s %12s %9s   %-7s %-18s  %s\n' "" ops/s misses/s ratio "lowest .. highest" \
+		"per CPU second"
 	for how in "${hows[@]}"; do
 		read -r rate _ < <(stats <"$scratch/ops.$how")
 		read -r missed _ < <(stats <"$scratch/misses.$how")
 		read -r median low high < <(stats <"$scratch/ratio.$how")
-		printf '  %-10s %12.0f %12.0f   %.3f   (%.3f .. %.3f)\n' "$how" "$rate" "$missed" \
+		printf '  %-13s %12.0f %9.0f   %.3f   (%.3f .. %.3f)' "$how" "$rate" "$missed" \
 			"$median" "$low" "$high"
+		read -r median low high < <(stats <"$scratch/percpu.$how")
+		printf '   %.3f (%.3f .. %.3f)\n' "$median" "$low" "$high"
 	done
 	read -r missed _ < <(stats <"$scratch/misses.detached")
 	[ "${missed%.*}" -ge "$MIN_MISSES" ] ||
@@ -142,8 +164,9 @@ attach_cost() {
 
 for figure in $FIGURES; do
 	case $figure in
-	serve) throughput "a server's reads" --mix serve $SERVE_ARGS ;;
-	full) throughput "nothing but misses" --mix miss ;;
+	serve) all_ways && throughput "a server's reads" --mix serve $SERVE_ARGS ;;
+	full) all_ways && throughput "nothing but misses" --mix miss ;;
+	budget) budget_ways && throughput "a budget of $BUDGET %" --mix serve $SERVE_ARGS ;;
 	self) self_cost && attach_cost ;;
 	*) die "no such figure: $figure" ;;
 	esac

@@ -26,12 +26,17 @@ static pthread_barrier_t pause_point;
 
 /* --- running ------------------------------------------------------------------ */
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * SEC_NS + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void sleep_until(uint64_t when_ns)
@@ -136,7 +141,7 @@ static void settle(void)
 	}
 }
 
-static void print_results(const struct worker *workers, uint64_t run_ns)
+static void print_results(const struct worker *workers, uint64_t run_ns, uint64_t cpu_ns)
 {
 	struct smap_state state;
 	uint64_t ops = 0, misses = 0;
@@ -150,9 +155,10 @@ static void print_results(const struct worker *workers, uint64_t run_ns)
 	for (unsigned i = 0; i < opt.threads; i++)
 		ops += workers[i].ops;
 	printf("{\"type\":\"run\",\"pid\":%d,\"mix\":\"%s\",\"ops\":%" PRIu64
-	       ",\"seconds\":%.6f,\"ops_per_second\":%.0f,\"misses_per_second\":%.0f}\n",
-	       (int)getpid(), mix_name(opt.mix), ops, seconds, (double)ops / seconds,
-	       (double)misses / seconds);
+	       ",\"seconds\":%.6f,\"cpu_seconds\":%.6f,\"ops_per_second\":%.0f"
+	       ",\"misses_per_second\":%.0f}\n",
+	       (int)getpid(), mix_name(opt.mix), ops, seconds, (double)cpu_ns / SEC_NS,
+	       (double)ops / seconds, (double)misses / seconds);
 	fflush(stdout);
 }
 
@@ -274,7 +280,7 @@ static void workers_free(struct worker *workers)
 int main(int argc, char **argv)
 {
 	struct worker *workers;
-	uint64_t run_ns;
+	uint64_t run_ns, cpu_ns;
 	int status;
 
 	opt.mix = mix_find("miss");
@@ -288,9 +294,11 @@ int main(int argc, char **argv)
 	create_maps(&workers[opt.threads]);
 	if (opt.hold_run)
 		hold_wait("run");
+	cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	run_ns = run_workers(workers);
+	cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_ns;
 	settle();
-	print_results(workers, run_ns);
+	print_results(workers, run_ns, cpu_ns);
 	if (opt.hold_end)
 		hold_wait("end");
 	status = opt.no_destroy ? CLI_OK : destroy_maps(workers);
