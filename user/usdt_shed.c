@@ -20,7 +20,7 @@
 
 #define NS_PER_MS 1000000ULL
 #define NS_PER_SEC 1e9
-#define TICK_NS (50 * NS_PER_MS)
+#define TICK_NS (20 * NS_PER_MS)
 #define TICK_MAX_NS (1000 * NS_PER_MS)
 #define TICK_PART 50 /* a look takes at most one part in so many of the time */
 #define SLICE_NS (500 * NS_PER_MS)
