@@ -3,9 +3,9 @@
  * offcpu.bpf.h - how long threads are off the CPU at a map's mutex: from sched_switch.
  *
  * MODEL. Each thread of a program with libsmap has a word that says which map's mutex it
- * waits for or holds (smap_registry.held_offset, lib/smap_state.h). When a thread leaves
- * its CPU, its word is read in its own address space; if it is not 0, the moment, the map, what
- * the thread was doing and its call stack are kept under the thread's id. When the thread
+ * waits for or holds (struct smap_held, lib/smap_state.h). When a thread leaves its CPU,
+ * its word is read in its own address space; if it is not 0, the moment, the map, what the
+ * thread was doing and its call stack are kept under the thread's id. When the thread
  * comes back to a CPU, the time between is added to the map's statistics:
  *
  *	offcpu_wait	  it waited for the mutex: asleep, or woken and not running yet
@@ -79,12 +79,12 @@ static __always_inline __u64 thread_pointer(const struct task_struct *task)
 #endif
 }
 
-/* The current thread's word; 0: it is at no mutex, or that is not known. */
-static __always_inline __u64 held_word(struct st_holder *holder, __u64 pointer)
+/* What the current thread says; false: it is at no mutex, or that is not known. */
+static __always_inline bool read_held(struct st_holder *holder, __u64 pointer,
+				      struct smap_held *held)
 {
 	const __u32 offset = __builtin_offsetof(struct smap_registry, held_offset);
 	struct registry_head head;
-	__u64 word;
 
 	if (!holder->offset) {
 		if (bpf_probe_read_user(&head, sizeof(head), (const void *)holder->registry) ||
@@ -92,11 +92,11 @@ static __always_inline __u64 held_word(struct st_holder *holder, __u64 pointer)
 		    bpf_probe_read_user(&holder->offset, sizeof(holder->offset),
 					(const void *)(holder->registry + offset)) ||
 		    !holder->offset)
-			return 0;
+			return false;
 	}
-	if (bpf_probe_read_user(&word, sizeof(word), (const void *)(pointer + holder->offset)))
-		return 0;
-	return word;
+	return bpf_probe_read_user(held, sizeof(*held), (const void *)(pointer + holder->offset)) ==
+		       0 &&
+	       held->map;
 }
 
 /* The map whose state is there; false: none is. */
@@ -128,14 +128,15 @@ static __always_inline __u64 run_time(const struct task_struct *task)
 	return BPF_CORE_READ(task, se.sum_exec_runtime);
 }
 
-static __always_inline void offcpu_begin(void *ctx, struct hit *hit, __u32 kind, __u64 ran_ns)
+static __always_inline void offcpu_begin(void *ctx, struct hit *hit, __u32 kind, __u64 ran_ns,
+					 __u64 frame)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct st_offcpu start = {
 		.map = hit->key, .start_ns = hit->now, .ran_ns = ran_ns, .kind = kind};
 
 	if (offcpu_stacks && !stacks_paused)
-		start.stack = stack_take(ctx, hit->key.target, hit->now);
+		start.stack = stack_take(ctx, hit->key.target, hit->now, frame);
 	start.tid = current_tid_for_user();
 	if (bpf_map_update_elem(&offcpu, &tid, &start, BPF_NOEXIST))
 		lose(ST_LOSS_offcpu_full);
@@ -203,12 +204,13 @@ static __always_inline void offcpu_leave(void *ctx, const struct task_struct *ta
 	if (!pointer)
 		return;
 	for (__u32 i = 0; i < ST_HOLDERS && i < at->count; i++) {
-		__u64 word = held_word(&at->holder[i], pointer);
+		struct smap_held held;
 
-		if (!word || !held_map(&hit, &at->holder[i], word & ~(__u64)SMAP_HELD_WAITS))
+		if (!read_held(&at->holder[i], pointer, &held) ||
+		    !held_map(&hit, &at->holder[i], held.map & ~(__u64)SMAP_HELD_WAITS))
 			continue;
 		hit.now = bpf_ktime_get_ns();
-		offcpu_begin(ctx, &hit, offcpu_kind(word, runs), run_time(task));
+		offcpu_begin(ctx, &hit, offcpu_kind(held.map, runs), run_time(task), held.frame);
 		return;
 	}
 }

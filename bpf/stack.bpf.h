@@ -127,8 +127,40 @@ static __always_inline bool stack_tell(struct st_stack *stack)
 	return true;
 }
 
-/* The current thread's user stack: its id, known to user space; 0 = none to be had. */
-static __always_inline __u64 stack_take(void *ctx, __u32 target, __u64 now)
+/*
+ * The kernel follows frame pointers, and the C library has none: inside it the way out may be
+ * lost after the first address. `frame` is one further out that is known to be good: unless
+ * the kernel's stack leads there, it goes on from there. What lies between is then missing.
+ */
+static __noinline long stack_mend(struct st_stack *stack, __u64 frame, __u64 size)
+{
+	struct {
+		__u64 next, back; /* where the frame pointer leads; the return address */
+	} at;
+	__u32 depth = size / sizeof(stack->ip[0]), i;
+
+	if (bpf_probe_read_user(&at, sizeof(at), (const void *)frame))
+		return size;
+	for (i = 0; i < ST_STACK_DEPTH && i < depth; i++)
+		if (stack->ip[i] == at.back)
+			return size;
+	for (i = 1; i < ST_STACK_DEPTH; i++) {
+		stack->ip[i] = at.back;
+		/* A stack grows downwards: what leads elsewhere is no frame pointer. */
+		if (at.next <= frame)
+			return (i + 1) * sizeof(stack->ip[0]);
+		frame = at.next;
+		if (bpf_probe_read_user(&at, sizeof(at), (const void *)frame) || !at.back)
+			return (i + 1) * sizeof(stack->ip[0]);
+	}
+	return sizeof(stack->ip);
+}
+
+/*
+ * The current thread's user stack: its id, known to user space; 0 = none to be had. `frame`:
+ * see stack_mend(), or 0.
+ */
+static __always_inline __u64 stack_take(void *ctx, __u32 target, __u64 now, __u64 frame)
 {
 	struct stack_scratch *scratch = stack_scratch_get();
 	struct st_stack *stack;
@@ -139,7 +171,9 @@ static __always_inline __u64 stack_take(void *ctx, __u32 target, __u64 now)
 		return 0;
 	stack = &scratch->stack;
 	size = bpf_get_stack(ctx, stack->ip, sizeof(stack->ip), BPF_F_USER_STACK);
-	if (size > 0) {
+	if (size > 0 && frame)
+		size = stack_mend(stack, frame, size);
+	if (size > 0 && size <= sizeof(stack->ip)) {
 		stack->depth = (__u64)size / sizeof(stack->ip[0]);
 		stack->target = target;
 		stack->ts_ns = now;
@@ -188,7 +222,7 @@ static __always_inline void stack_add(void *ctx, const struct hit *hit, __u32 ki
 	if (!stacks_wanted())
 		return;
 	load_of_cpu()->stacks++;
-	stack_count(hit, kind, stack_take(ctx, hit->key.target, hit->now), count, ns);
+	stack_count(hit, kind, stack_take(ctx, hit->key.target, hit->now, 0), count, ns);
 }
 
 static __always_inline struct st_sampler *sampler_get(const struct hit *hit, __u32 kind)

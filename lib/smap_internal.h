@@ -225,7 +225,6 @@ struct smap_hold {
 	uint64_t start_ticks; /* smap_clock.h; 0 = nobody wants to know about misses */
 };
 void smap_lock_contended(struct smap *map, struct smap_hold *hold) SMAP_HIDDEN;
-void smap_lock_uncounted(struct smap *map) SMAP_HIDDEN;
 void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold,
 			    uint64_t hash) SMAP_HIDDEN;
 void smap_flush_batch_locked(struct smap *map) SMAP_HIDDEN;
@@ -246,18 +245,36 @@ void smap_registry_add(struct smap *map) SMAP_HIDDEN;
 void smap_registry_remove(struct smap *map) SMAP_HIDDEN;
 bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx) SMAP_HIDDEN;
 
-/* See smap_registry.held_offset. The thread's own store, which only a tracer looks at. */
-extern _Thread_local _Atomic(uintptr_t) smap_held SMAP_HIDDEN
+/* See smap_registry.held_offset: the thread's own stores, which only a tracer looks at. */
+extern _Thread_local struct smap_held smap_held SMAP_HIDDEN
 	__attribute__((tls_model("initial-exec")));
 
-SMAP_INLINE void smap_set_held(uintptr_t word)
+SMAP_INLINE void smap_set_held(uintptr_t map)
 {
 #ifdef SMAP_NO_PROBES
-	(void)word;
+	(void)map;
 #else
 	/* relaxed: owner-only; the kernel looks at it on the same CPU */
-	atomic_store_explicit(&smap_held, word, memory_order_relaxed);
+	atomic_store_explicit(&smap_held.map, map, memory_order_relaxed);
 #endif
+}
+
+/* With the frame of the function that this is inlined into. */
+SMAP_INLINE void smap_set_held_here(uintptr_t map)
+{
+#ifndef SMAP_NO_PROBES
+	smap_held.frame = (uintptr_t)__builtin_frame_address(0);
+	atomic_signal_fence(memory_order_release); /* before `map` says that it is valid */
+#endif
+	smap_set_held(map);
+}
+
+/* For who only looks: its waits are no figure of the map. */
+SMAP_INLINE void smap_lock_uncounted(struct smap *map)
+{
+	smap_set_held_here((uintptr_t)map | SMAP_HELD_WAITS);
+	pthread_mutex_lock(&map->mu);
+	smap_set_held((uintptr_t)map);
 }
 
 SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
@@ -265,7 +282,7 @@ SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 	hold->wait_ns = 0;
 	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
 		smap_lock_contended(map, hold);
-	smap_set_held((uintptr_t)map);
+	smap_set_held_here((uintptr_t)map);
 	hold->start_ticks = 0;
 	if (smap_listening_miss() || smap_unlikely(map->state.policy == SMAP_POLICY_COST))
 		hold->start_ticks = smap_start_ticks();

@@ -17,15 +17,7 @@
 
 #define FORGET_NS 10000000000ULL /* nobody listens: keep a batch so long for who reads memory */
 
-_Thread_local _Atomic(uintptr_t) smap_held;
-
-/* For who only looks: its waits are no figure of the map. */
-void smap_lock_uncounted(struct smap *map)
-{
-	smap_set_held((uintptr_t)map | SMAP_HELD_WAITS);
-	pthread_mutex_lock(&map->mu);
-	smap_set_held((uintptr_t)map);
-}
+_Thread_local struct smap_held smap_held;
 
 /* trylock has failed: wait, and say for how long. */
 void smap_lock_contended(struct smap *map, struct smap_hold *hold)
@@ -150,7 +142,7 @@ static bool flush_stale(struct smap *map, void *ctx)
 		return false;
 	if (!(*all ? lock_at_exit(map) : pthread_mutex_trylock(&map->mu) == 0))
 		return true; /* in use: the next miss or the next round will do it */
-	smap_set_held((uintptr_t)map);
+	smap_set_held_here((uintptr_t)map);
 	age = smap_now_ns() - map->state.pending.first_ns;
 	if (*all || age >= (smap_listening(miss_batch) ? SMAP_BATCH_AGE_NS : FORGET_NS))
 		smap_flush_batch_locked(map);

@@ -219,16 +219,23 @@ struct smap_registry {
 	SMAP_SHARED smap_u64 backlog;	     /* retired and not yet reclaimed, all maps */
 	SMAP_SHARED smap_u64 reclaimer_runs; /* rounds of the reclaimer: does it get CPU? */
 	/*
-	 * Where a thread says which map's mutex it is at: an 8-byte word at this distance
-	 * from the thread pointer, in every thread. The word is the address of the map's
-	 * state, with SMAP_HELD_WAITS while the thread waits for the mutex, without it while
-	 * it holds the mutex; 0 = neither. It is set just after the mutex was taken and
-	 * cleared just before it is given back. 0 until the library is initialised.
+	 * Where a thread says which map's mutex it is at: a struct smap_held at this distance
+	 * from the thread pointer, in every thread. 0 until the library is initialised.
 	 */
 	smap_s64 held_offset;
 };
 
+/*
+ * `map` is set just after the mutex was taken and cleared just before it is given back: the
+ * address of the map's state, with SMAP_HELD_WAITS while the thread still waits for it.
+ * `frame` is valid while `map` is not 0: the frame of the function that took it, where a frame
+ * pointer and a return address lead on to its callers.
+ */
 #define SMAP_HELD_WAITS 1
+struct smap_held {
+	SMAP_SHARED smap_u64 map;
+	smap_u64 frame;
+};
 
 /* Descriptor of the ELF note. */
 struct smap_note {

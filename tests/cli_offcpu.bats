@@ -56,6 +56,27 @@ lost_nothing() { # trace
 	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load <(sed 1d "$tmp/out") waited_ns)" 5
 }
 
+# The functions of the busiest stack of a kind, innermost first, and its share of the time.
+busiest() { # trace, kind
+	jq -r "select(.type == \"end\").maps[0].stacks | map(select(.kind == \"$2\"))
+		| (max_by(.ns)) as \$top | (map(.ns) | add) as \$all
+		| \"\(\$top.ns * 100 / \$all | floor) \(\$top.frames | map(.function // \"-\") | join(\" \"))\"" \
+		"$1"
+}
+
+@test "call stacks say who waits and who holds, out of the C library, too" {
+	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- "$HOLDLOAD" --how sleep >"$tmp/out"
+	busiest "$tmp/trace" offcpu_wait >"$tmp/wait"
+	busiest "$tmp/trace" offcpu_blocked >"$tmp/blocked"
+	cat "$tmp/wait" "$tmp/blocked"
+	grep -Eq '^(9[0-9]|100) .*lll_lock_wait .*smap_store_u64 waiter_main' "$tmp/wait"
+	grep -Eq '^(9[0-9]|100) .*nanosleep .*smap_store_u64 run_rounds' "$tmp/blocked"
+	# With stacks of nothing else: those are of --stacks.
+	jq -e 'select(.type == "end").maps[0].stacks | all(.kind | startswith("offcpu_"))' "$tmp/trace"
+	"$SMAPTRACE" --offcpu -- "$HOLDLOAD" --how sleep --rounds 2 >"$tmp/text"
+	grep -q '^  off the CPU waiting for the lock: 6, ' "$tmp/text"
+}
+
 @test "the maps' own figure agrees: a wait is off the CPU but for its first and last moment" {
 	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
 		"$MAPLOAD" --threads 8 --mix churn --seconds 1 >"$tmp/out"

@@ -8,6 +8,8 @@
  * beside a thread that wants the same CPU (--how run). Meanwhile each waiter stores one key.
  * Holder and waiters measure themselves: what of the time they were not on a CPU.
  */
+#pragma GCC optimize("no-omit-frame-pointer") /* its call stacks are known, too */
+
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
