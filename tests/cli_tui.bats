@@ -214,6 +214,17 @@ terminal_is_sane() {
 	wait_for shows 'cannot show the terminal view: standard input'
 }
 
+@test "view: of a command, whose output comes at the end" {
+	typed "$SMAPTRACE -i 0.2 --tui -- $MAPLOAD --seconds 3 --rate 5000; echo status \$?"
+	wait_for shows '1 map, '
+	hides '"type":"map"'
+	keys Enter # for the view, not for the command
+	wait_for shows '\[1 Overview\]'
+	wait_for shows '^status 0'
+	T capture-pane -pS - | grep -q '^{"type":"map","pid":'
+	terminal_is_sane
+}
+
 @test "view: of a recording, until q" {
 	"$SMAPTRACE" record -i 0.1 -o "$tmp/rec" -- "$MAPLOAD" --seconds 1 --mix churn >/dev/null 2>&1
 	typed "$SMAPTRACE report --tui $tmp/rec; echo status \$?"

@@ -31,7 +31,8 @@ static int view_wanted(const struct options *opts, bool replay)
 static int run(struct trace_plan *plan, bool view)
 {
 	struct tui *tui = NULL;
-	int status, err = view ? tui_create(&tui, plan->replay != NULL) : 0;
+	int status,
+		err = view ? tui_create(&tui, plan->replay != NULL, plan->opts->cmd != NULL) : 0;
 
 	if (err) {
 		log_err(err, "cannot start");

@@ -53,10 +53,24 @@ typedef struct user_regs_struct regs_t;
 
 /* --- starting --------------------------------------------------------------- */
 
-static void child_run(char *const *argv, int report_fd)
+/* Somebody draws on the terminal: what goes there goes to a file, the rest stays as it is. */
+static void leave_terminal(int output_fd)
+{
+	int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (none >= 0 && isatty(STDIN_FILENO))
+		dup2(none, STDIN_FILENO);
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+		if (isatty(fd))
+			dup2(output_fd, fd);
+}
+
+static void child_run(char *const *argv, int report_fd, int output_fd)
 {
 	int err;
 
+	if (output_fd > 0)
+		leave_terminal(output_fd);
 	/* The stop lets the parent set its options before the exec. */
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0) {
 		raise(SIGSTOP);
@@ -226,7 +240,7 @@ static int run_to_libraries(struct launch *launch)
 
 /* --- for others ------------------------------------------------------------- */
 
-int launch_start(struct launch *launch, char *const *argv)
+int launch_start(struct launch *launch, char *const *argv, int output_fd)
 {
 	int report[2], err;
 	pid_t pid;
@@ -235,7 +249,7 @@ int launch_start(struct launch *launch, char *const *argv)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		child_run(argv, report[1]);
+		child_run(argv, report[1], output_fd);
 	err = pid < 0 ? -errno : 0;
 	close(report[1]);
 	if (!err) {

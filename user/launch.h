@@ -19,11 +19,14 @@ struct launch {
 };
 
 /*
+ * output_fd: takes what the command would write to the terminal, and then it reads nothing from
+ * there either; 0 = it shares ours.
+ *
  * 0 also when the command ended before it could be held (`ended`): its loader found
  * something missing, and has said so. -ENOENT: no such command; other errors of
  * execvp() and fork().
  */
-int launch_start(struct launch *launch, char *const *argv);
+int launch_start(struct launch *launch, char *const *argv, int output_fd);
 int launch_release(struct launch *launch);
 /* Has it ended? Never blocks. */
 bool launch_reap(struct launch *launch);

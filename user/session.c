@@ -67,7 +67,8 @@ static int start_command(struct session *session)
 {
 	const char *name = session->opts.command[0];
 	struct process *process;
-	int err = launch_start(&session->launch, session->opts.command);
+	int err = launch_start(&session->launch, session->opts.command,
+			       session->opts.command_output_fd);
 
 	if (err == -ENOENT) {
 		log_err(err, "cannot run %s", name);

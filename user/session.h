@@ -26,8 +26,9 @@ struct session;
 struct session_options {
 	const pid_t *pids; /* traced processes, or ... */
 	size_t pid_count;
-	char *const *command; /* ... a command to start, NULL-ended; NULL = none */
-	bool exact;	      /* a record of each miss and expunge: attach miss and expunge too */
+	char *const *command;  /* ... a command to start, NULL-ended; NULL = none */
+	int command_output_fd; /* instead of the terminal; 0 = it shares ours */
+	bool exact;	       /* a record of each miss and expunge: attach miss and expunge too */
 	bool offcpu;	 /* how long threads are off the CPU at a mutex: see offcpu_possible() */
 	bool stacks;	 /* call stacks of misses, promotions, rebuilds and waits */
 	bool lock_waits; /* an event for each wait for a lock, at a bounded rate */

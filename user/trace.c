@@ -286,6 +286,7 @@ static int run_session(struct trace *trace)
 		.pids = opts->pids,
 		.pid_count = opts->pid_count,
 		.command = opts->cmd,
+		.command_output_fd = trace->plan->command_output_fd,
 		.exact = opts->exact,
 		.stacks = opts->stacks || any_wants_stacks(trace->plan),
 		.offcpu = trace->meta.offcpu,

@@ -12,20 +12,23 @@
 #include "tui.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "log.h"
 #include "tui_draw.h"
 #include "tui_term.h"
 
-#define FRAME_MS 50	/* windows that come faster are drawn together */
-#define CLOSE_SECONDS 2 /* so long a terminal may take its last screen */
+#define FRAME_MS 50	   /* windows that come faster are drawn together */
+#define OUTPUT_SHOWN 65536 /* bytes of the command's output, at the end */
+#define CLOSE_SECONDS 2	   /* so long a terminal may take its last screen */
 
 struct tui {
 	bool replay;
@@ -34,10 +37,11 @@ struct tui {
 	pthread_mutex_t lock;
 	pthread_cond_t quitted;
 	struct tui_model *model;
-	bool quit;   /* under the lock: the person wants to end */
-	bool stop;   /* under the lock: the thread shall end */
-	bool failed; /* no memory, under the lock */
-	bool lost;   /* the thread is stuck: what it uses stays */
+	bool quit;     /* under the lock: the person wants to end */
+	bool stop;     /* under the lock: the thread shall end */
+	bool failed;   /* no memory, under the lock */
+	int output_fd; /* of the command; 0 = there is none */
+	bool lost;     /* the thread is stuck: what it uses stays */
 	/* The drawing thread's. */
 	struct tui_state state;
 	struct tui_rows rows;
@@ -49,12 +53,30 @@ const char *tui_unfit(void)
 	return tui_term_unfit();
 }
 
-int tui_create(struct tui **ret_tui, bool replay)
+/* For what the command writes meanwhile; nobody else can reach it. 0 or -errno. */
+static int open_output(struct tui *tui)
+{
+	const char *dir = getenv("TMPDIR");
+
+	tui->output_fd =
+		open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+	if (tui->output_fd < 0) /* a file system without such files */
+		tui->output_fd = memfd_create("output", MFD_CLOEXEC);
+	return tui->output_fd < 0 ? -errno : 0;
+}
+
+int tui_create(struct tui **ret_tui, bool replay, bool command)
 {
 	struct tui *tui = calloc(1, sizeof(*tui));
+	int err;
 
 	if (!tui)
 		return -ENOMEM;
+	err = command ? open_output(tui) : 0;
+	if (err) {
+		free(tui);
+		return err;
+	}
 	tui->replay = replay;
 	tui->main_thread = pthread_self();
 	pthread_mutex_init(&tui->lock, NULL);
@@ -269,6 +291,21 @@ static void close_terminal(struct tui *tui)
 	tui->lost = !joined;
 }
 
+/* The end of what the command wrote; more would push the summary's beginning out of sight. */
+static void print_output(const struct tui *tui)
+{
+	char text[OUTPUT_SHOWN];
+	off_t size = tui->output_fd ? lseek(tui->output_fd, 0, SEEK_END) : 0;
+	off_t from = size > (off_t)sizeof(text) ? size - (off_t)sizeof(text) : 0;
+	ssize_t len = size > 0 ? pread(tui->output_fd, text, sizeof(text), from) : 0;
+
+	if (from > 0)
+		log_info("smaptrace: %lld bytes of the command's output before this are not shown",
+			 (long long)from);
+	if (len > 0 && write(STDOUT_FILENO, text, (size_t)len) < 0)
+		return; /* the summary fails then, too, and says why */
+}
+
 static void wait_for_person(struct tui *tui)
 {
 	pthread_mutex_lock(&tui->lock);
@@ -294,6 +331,7 @@ static int on_report(void *ctx, const struct report *report)
 	if (tui->replay)
 		wait_for_person(tui);
 	close_terminal(tui);
+	print_output(tui);
 	return 0;
 }
 
@@ -302,6 +340,7 @@ void tui_join(struct tui *tui, struct trace_plan *plan)
 	plan->on_attached = on_attached;
 	plan->on_report = on_report;
 	plan->ctx = tui;
+	plan->command_output_fd = tui->output_fd;
 	/* The windows are on the screen; the summary is printed when it is the terminal again. */
 	for (size_t i = 0; i < plan->dest_count; i++)
 		if (!plan->dest[i].path)
@@ -315,6 +354,8 @@ void tui_free(struct tui *tui)
 	close_terminal(tui);
 	if (tui->lost)
 		return;
+	if (tui->output_fd)
+		close(tui->output_fd);
 	tui_model_free(tui->model);
 	tui_rows_free(&tui->rows);
 	canvas_free(&tui->canvas);

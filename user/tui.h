@@ -16,7 +16,7 @@ struct tui;
 const char *tui_unfit(void);
 
 /* 0 or -errno. Nothing is shown before the plan has attached. */
-int tui_create(struct tui **ret_tui, bool replay);
+int tui_create(struct tui **ret_tui, bool replay, bool command);
 /* Take part in a trace: sets hooks and their ctx. */
 void tui_join(struct tui *tui, struct trace_plan *plan);
 /* Gives the terminal back, if the end of the trace has not done so. */
