@@ -75,7 +75,9 @@ static void add_target(struct model *model, const struct scenario *scenario, uns
 	r.target.start_ns = START;
 	r.target.from_start = target == 1;
 	snprintf(r.target.comm, sizeof(r.target.comm), "%s", scenario->comm);
-	strcpy(r.target.file, "/usr/lib/libsmap.so.0");
+	/* What is hostile in a map's name is so in a path. */
+	snprintf(r.target.file, sizeof(r.target.file), "/usr/lib/%s",
+		 strcmp(scenario->name, "hostile") ? "libsmap.so.0" : scenario->map_name);
 	add(model, &r);
 	if (target == 0)
 		return;
@@ -367,6 +369,14 @@ static int render_to(const struct output *output, struct sink *sink,
 		strcpy(loss.loss.help, "event records dropped: ring buffer full");
 		loss.loss.count = scenario->maps > 1 ? window * 17 : 0;
 		add(model, &loss);
+		if (strcmp(scenario->name, "hostile") == 0) {
+			snprintf(loss.loss.name, sizeof(loss.loss.name), "x%.30s",
+				 scenario->map_name);
+			snprintf(loss.loss.help, sizeof(loss.loss.help), "%.95s",
+				 scenario->map_name);
+			loss.loss.count = 1;
+			add(model, &loss);
+		}
 		add_window(model, window, window == 2);
 		err = put(output, sink, model, REPORT_WINDOW, scenario);
 	}

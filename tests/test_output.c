@@ -87,6 +87,48 @@ static void test_text_is_safe(void **state)
 	}
 }
 
+/* The length of the UTF-8 sequence here; 0 = it is none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	static const struct {
+		unsigned char mask, lead, low;
+	} kinds[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0xc2}, {0xf0, 0xe0, 0xe0}, {0xf8, 0xf0, 0xf0}};
+
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = 1;
+
+		if ((s[0] & kinds[i].mask) != kinds[i].lead || s[0] < kinds[i].low)
+			continue;
+		while (n <= i && (s[n] & 0xc0) == 0x80)
+			n++;
+		return n == i + 1 ? n : 0;
+	}
+	return 0;
+}
+
+/* No output lets a name through that a terminal would act on, or that is no UTF-8. */
+static void test_all_are_clean(void **state)
+{
+	(void)state;
+	for (size_t o = 0; outputs[o]; o++) {
+		char *text = render(outputs[o], &scenarios[3]);
+
+		if (strcmp(outputs[o]->suffix, "pb.gz") == 0) { /* compressed */
+			free(text);
+			continue;
+		}
+		for (const unsigned char *c = (unsigned char *)text; *c;) {
+			size_t len = utf8_len(c);
+
+			if (!len || (*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+				fail_msg("%s: byte %#x at %zu", outputs[o]->name, *c,
+					 (size_t)(c - (unsigned char *)text));
+			c += len;
+		}
+		free(text);
+	}
+}
+
 static void test_text_says(void **state)
 {
 	char *empty = render(&output_text, &scenarios[0]);
@@ -345,11 +387,11 @@ static void test_sink_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),	     cmocka_unit_test(test_text_is_safe),
-		cmocka_unit_test(test_text_says),    cmocka_unit_test(test_json_values),
-		cmocka_unit_test(test_json_hostile), cmocka_unit_test(test_json_documented),
-		cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_sink_open),
-		cmocka_unit_test(test_text_colour),
+		cmocka_unit_test(test_golden),		cmocka_unit_test(test_text_is_safe),
+		cmocka_unit_test(test_text_says),	cmocka_unit_test(test_all_are_clean),
+		cmocka_unit_test(test_json_values),	cmocka_unit_test(test_json_hostile),
+		cmocka_unit_test(test_json_documented), cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_sink_open),	cmocka_unit_test(test_text_colour),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -38,18 +38,28 @@ static struct record_loss *loss_slot(struct model *model, const char *name)
 	return NULL;
 }
 
+/* Outputs print these as they are, and a recording may have been made by anybody. */
+static void tame(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~' || strchr("<>&\"\\", *text))
+			*text = '?';
+}
+
 static int add_loss(struct model *model, const struct record_loss *loss)
 {
-	struct record_loss *slot = loss_slot(model, loss->name);
+	struct record_loss tamed = *loss, *slot;
 
+	tame(tamed.name, sizeof(tamed.name));
+	tame(tamed.help, sizeof(tamed.help));
+	slot = loss_slot(model, tamed.name);
 	if (!slot) {
 		if (model->loss_count == MODEL_LOSSES_MAX)
 			return -EINVAL;
 		slot = &model->losses[model->loss_count++];
 	}
-	*slot = *loss;
-	slot->name[sizeof(slot->name) - 1] = '\0';
-	slot->help[sizeof(slot->help) - 1] = '\0';
+	*slot = tamed;
 	return 0;
 }
 
