@@ -91,14 +91,13 @@ static uint32_t batch_limit(const struct smap *map)
 	return SMAP_BATCH_MISSES - (uint32_t)(map->batch_ticks * 0x9e3779b97f4a7c15ULL >> 62);
 }
 
-static void gather_miss(struct smap *map, const struct smap_hold *hold, bool promoted)
+static void gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t now, bool promoted)
 {
 	struct smap_batch *batch = &map->state.pending;
-	uint64_t now, before = map->batch_ticks;
+	uint64_t before = map->batch_ticks;
 
 	if (!smap_listening(miss_batch))
 		return;
-	now = smap_ticks();
 	batch_add(map, hold, now);
 	if (!promoted && batch->count < batch_limit(map) &&
 	    smap_ticks_between_ns(before, now) < SMAP_BATCH_AGE_NS)
@@ -112,14 +111,15 @@ void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold, uint
 {
 	const struct smap_state *state = &map->state;
 	uint64_t promotions = state->counters.promotions, threshold = state->threshold;
-	uint64_t misses = state->miss_count + 1, dirty_len = state->dirty_len;
+	uint64_t misses = state->miss_count + 1, dirty_len = state->dirty_len, now;
 
 	if (state->policy == SMAP_POLICY_COST)
 		smap_policy_missed(map, hold->wait_ns + smap_ticks_between_ns(hold->start_ticks,
 									      smap_ticks()));
 	smap_miss_locked(map);
+	now = smap_ticks(); /* what the probe takes is not the map's */
 	smap_fire(miss, (uintptr_t)map, hash, misses, threshold, dirty_len, hold->wait_ns);
-	gather_miss(map, hold, state->counters.promotions != promotions);
+	gather_miss(map, hold, now, state->counters.promotions != promotions);
 }
 
 /* The last chance of the batch; but whoever calls exit() may hold the mutex. */

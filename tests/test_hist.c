@@ -132,6 +132,23 @@ static void test_width(void **state)
 }
 
 /* The join keys of everything downstream. */
+static void test_steady_sum(void **state)
+{
+	struct hist hist = {0};
+
+	(void)state;
+	assert_int_equal(hist_steady_sum(&hist), 0);
+	for (unsigned i = 0; i < 100; i++)
+		hist_add(&hist, 20 + i);
+	hist_add(&hist, 600);
+	assert_true(hist_steady_sum(&hist) == hist.sum); /* alike: exact */
+	hist_add(&hist, 5000000); /* counts as 2047: the median is in 64 .. 127 */
+	assert_true(hist_steady_sum(&hist) > 5000 && hist_steady_sum(&hist) < 15000);
+	hist = (struct hist){0};
+	hist_add(&hist, UINT64_MAX);
+	assert_true(hist_steady_sum(&hist) == UINT64_MAX);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -149,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_slots),	   cmocka_unit_test(test_arithmetic),
 		cmocka_unit_test(test_percentile), cmocka_unit_test(test_print),
 		cmocka_unit_test(test_width),	   cmocka_unit_test(test_names),
+		cmocka_unit_test(test_steady_sum),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);

@@ -352,39 +352,6 @@ static void test_broken_streams(void **state)
 	model_free(NULL);
 }
 
-static void test_queries(void **state)
-{
-	struct model_gauges now = {.has_dirty = 1, .miss_count = 30, .threshold = 100};
-	struct model_window window = {0};
-
-	(void)state;
-	assert_int_equal(model_miss_debt(&now), 70);
-	assert_true(model_promotion_in_s(&now, &window) == -1);
-	now.dirty_len = 100;
-	window.ns = 2000000000;
-	assert_true(model_promotion_in_s(&now, &window) == -1); /* no misses: never */
-	window.count[ST_COUNTER_misses] = 10;
-	assert_true(model_promotion_in_s(&now, &window) == 14);
-	now.miss_count = 200;
-	assert_int_equal(model_miss_debt(&now), 0);
-	now.has_dirty = 0;
-	assert_int_equal(model_miss_debt(&now), 0);
-	assert_true(model_cost_share(&window, 0) == 0);
-	window.rate.rebuild_ns = 50;
-	window.rate.lock_wait_ns = 10;
-	assert_true(model_cost_share(&window, 0) == 0);
-	window.rate.process_cpu_ns = 900;
-	window.rate.lock_wait_ns = 100;
-	window.rate.rebuild_ns = 50;
-	assert_true(model_cost_share(&window, 50) == 0.2);
-	assert_true(model_cost_share(&window, UINT64_MAX) == 1.0);
-	window.rate.inserts = 1;
-	window.rate.replaces = 2;
-	window.rate.deletes = 4;
-	assert_int_equal(model_writes(&window), 7);
-	assert_true(model_active(&window));
-}
-
 /* Ten thousand maps in several processes: all found, reported in a fixed order. */
 static void test_many_maps(void **state)
 {
@@ -476,13 +443,12 @@ static void test_policy_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attached_late),	cmocka_unit_test(test_created_while_traced),
-		cmocka_unit_test(test_windows_add_up),	cmocka_unit_test(test_ended_and_reborn),
-		cmocka_unit_test(test_losses),		cmocka_unit_test(test_forgets_ended),
-		cmocka_unit_test(test_events),		cmocka_unit_test(test_state_gone),
-		cmocka_unit_test(test_broken_streams),	cmocka_unit_test(test_queries),
-		cmocka_unit_test(test_a_limit_of_maps), cmocka_unit_test(test_many_maps),
-		cmocka_unit_test(test_policy_names),
+		cmocka_unit_test(test_attached_late),  cmocka_unit_test(test_created_while_traced),
+		cmocka_unit_test(test_windows_add_up), cmocka_unit_test(test_ended_and_reborn),
+		cmocka_unit_test(test_losses),	       cmocka_unit_test(test_forgets_ended),
+		cmocka_unit_test(test_events),	       cmocka_unit_test(test_state_gone),
+		cmocka_unit_test(test_broken_streams), cmocka_unit_test(test_a_limit_of_maps),
+		cmocka_unit_test(test_many_maps),      cmocka_unit_test(test_policy_names),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#define STEADY_SLOTS 4 /* 16 times */
 #define STARS_MAX 40
 #define LINE_MAX_COLUMNS 80
 
@@ -88,6 +89,34 @@ uint64_t hist_percentile(const struct hist *hist, double percent)
 		seen += here;
 	}
 	return 0;
+}
+
+/* The slot of the median; of an empty histogram the first. */
+static unsigned median_slot(const struct hist *hist)
+{
+	uint64_t half = (hist_count(hist) + 1) / 2, seen = 0;
+
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++) {
+		seen += hist->slots[i];
+		if (seen >= half)
+			return i;
+	}
+	return 0;
+}
+
+uint64_t hist_steady_sum(const struct hist *hist)
+{
+	unsigned last = median_slot(hist) + STEADY_SLOTS;
+	double below = 0, beyond = 0;
+
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++) {
+		if (i <= last) /* a value is one and a half times the low end, on average */
+			below += (double)hist->slots[i] * (double)hist_low(i) * 1.5;
+		else
+			beyond += (double)hist->slots[i] * (double)hist_high(last);
+	}
+	return beyond > 0 && below + beyond < (double)hist->sum ? (uint64_t)(below + beyond)
+								: hist->sum;
 }
 
 static unsigned digits(uint64_t value)

@@ -38,6 +38,12 @@ unsigned hist_used_slots(const struct hist *hist); /* 1 + the highest slot in us
 uint64_t hist_percentile(const struct hist *hist, double percent);
 
 /*
+ * The sum, of values that are alike but for those of threads that lost the CPU meanwhile: one
+ * above 16 times the median, in slots, counts as that much. At most hist->sum.
+ */
+uint64_t hist_steady_sum(const struct hist *hist);
+
+/*
  * As bcc prints them, "low -> high : count |****|", from the first to the last slot in
  * use, within 80 columns; stars give way only to counts above ten digits.
  */

@@ -218,9 +218,10 @@ uint64_t model_miss_debt(const struct model_gauges *now);
 double model_promotion_in_s(const struct model_gauges *now, const struct model_window *window);
 /*
  * The part of the process's time that the map's slow paths took, 0..1: (lock wait + hold on
- * misses + rebuild) / (CPU time + lock wait). hold_ns: sum of the miss_hold histogram.
+ * misses + rebuild) / (CPU time + lock wait); in the window, or in all. The time that a thread
+ * lost the CPU while it held the lock is not counted, as far as it shows (hist_steady_sum()).
  */
-double model_cost_share(const struct model_window *window, uint64_t hold_ns);
+double model_cost_share(const struct model_map *map, bool whole);
 
 /* -EINVAL: no such map. */
 int model_missing(struct model *model, const struct record_missing *missing);

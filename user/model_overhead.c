@@ -65,14 +65,15 @@ uint64_t model_hold_ns(const struct model_map *map, bool whole)
 	hold = whole ? &map->hists->traced[ST_HIST_miss_hold]
 		     : &map->hists->window[ST_HIST_miss_hold];
 	if (!(map->estimated & 1U << ST_HIST_miss_hold))
-		return hold->sum;
+		return hist_steady_sum(hold);
 	misses = whole ? map->whole.count[ST_COUNTER_misses] : map->window.count[ST_COUNTER_misses];
 	heard = hist_count(hold);
 	if (!heard) { /* a window without a sample: as in all windows so far */
 		hold = &map->hists->traced[ST_HIST_miss_hold];
 		heard = hist_count(hold);
 	}
-	return heard ? (uint64_t)((double)hold->sum / (double)heard * (double)misses) : 0;
+	return heard ? (uint64_t)((double)hist_steady_sum(hold) / (double)heard * (double)misses)
+		     : 0;
 }
 
 int model_missing(struct model *model, const struct record_missing *missing)

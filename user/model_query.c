@@ -36,10 +36,25 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
 	return (double)model_miss_debt(now) * (double)window->ns / 1e9 / (double)misses;
 }
 
-double model_cost_share(const struct model_window *window, uint64_t hold_ns)
+/* Of the map's own sum, which is exact, the part that was not spent off the CPU. */
+static double rebuild_ns(const struct model_map *map, bool whole)
 {
+	const struct model_window *window = whole ? &map->whole : &map->window;
+	double ns = (double)window->rate.rebuild_ns;
+	const struct hist *hist;
+
+	if (!map->hists)
+		return ns;
+	hist = whole ? &map->hists->traced[ST_HIST_rebuild_time]
+		     : &map->hists->window[ST_HIST_rebuild_time];
+	return hist->sum ? ns * (double)hist_steady_sum(hist) / (double)hist->sum : ns;
+}
+
+double model_cost_share(const struct model_map *map, bool whole)
+{
+	const struct model_window *window = whole ? &map->whole : &map->window;
 	double wait = (double)window->rate.lock_wait_ns;
-	double slow = wait + (double)hold_ns + (double)window->rate.rebuild_ns;
+	double slow = wait + (double)model_hold_ns(map, whole) + rebuild_ns(map, whole);
 	double time = (double)window->rate.process_cpu_ns + wait;
 
 	/* Of a process that has gone its time is not known, and a share of nothing is none. */

@@ -60,5 +60,5 @@ uint64_t trap_hold_ns(const struct model_map *map)
 
 double trap_cost_share(const struct model_map *map)
 {
-	return model_cost_share(&map->window, trap_hold_ns(map));
+	return model_cost_share(map, false);
 }

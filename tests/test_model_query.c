@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What traps and reports ask a model: pure functions of figures. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "model.h"
+
+static void test_queries(void **state)
+{
+	struct model_gauges now = {.has_dirty = 1, .miss_count = 30, .threshold = 100};
+	struct model_window window = {0};
+
+	(void)state;
+	assert_int_equal(model_miss_debt(&now), 70);
+	assert_true(model_promotion_in_s(&now, &window) == -1);
+	now.dirty_len = 100;
+	window.ns = 2000000000;
+	assert_true(model_promotion_in_s(&now, &window) == -1); /* no misses: never */
+	window.count[ST_COUNTER_misses] = 10;
+	assert_true(model_promotion_in_s(&now, &window) == 14);
+	now.miss_count = 200;
+	assert_int_equal(model_miss_debt(&now), 0);
+	now.has_dirty = 0;
+	assert_int_equal(model_miss_debt(&now), 0);
+	window.rate.inserts = 1;
+	window.rate.replaces = 2;
+	window.rate.deletes = 4;
+	assert_int_equal(model_writes(&window), 7);
+	assert_true(model_active(&window));
+}
+
+static void test_cost_share(void **state)
+{
+	struct model_hists hists = {0};
+	struct model_map map = {0};
+	struct model_rates *rate = &map.window.rate;
+	struct hist *rebuilds = &hists.window[ST_HIST_rebuild_time];
+
+	(void)state;
+	assert_true(model_cost_share(&map, false) == 0);
+	rate->rebuild_ns = 50;
+	rate->lock_wait_ns = 10;
+	assert_true(model_cost_share(&map, false) == 0); /* of no time */
+	rate->process_cpu_ns = 900;
+	rate->lock_wait_ns = 100;
+	map.hists = &hists;
+	hist_add(&hists.window[ST_HIST_miss_hold], 50);
+	assert_true(model_cost_share(&map, false) == 0.2);
+	map.whole = map.window;
+	assert_true(model_cost_share(&map, true) == 0.15); /* no histogram of all yet */
+	rate->rebuild_ns = UINT64_MAX;
+	assert_true(model_cost_share(&map, false) == 1.0);
+	/* One rebuild of nine lost the CPU. */
+	for (unsigned i = 0; i < 8; i++)
+		hist_add(rebuilds, 3000);
+	hist_add(rebuilds, 10000000);
+	rate->rebuild_ns = rebuilds->sum;
+	rate->process_cpu_ns = 100000000;
+	assert_true(model_cost_share(&map, false) < 0.001);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_queries),
+		cmocka_unit_test(test_cost_share),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
