@@ -98,12 +98,21 @@ static void put_span(struct sink *sink, const struct axis *axis, const struct fi
 		    (to - from > 3 ? to - from : 3) / AXIS * 100);
 }
 
-static void put_finding_row(struct sink *sink, const struct axis *axis,
-			    const struct finding *finding)
+static void put_finding_row(struct sink *sink, const struct axis *axis, const struct report *report,
+			    size_t number)
 {
-	sink_printf(sink, "<tr><th scope=\"row\">%s: ", report_severity(finding->severity));
+	const struct finding *finding = &report->findings[number];
+	const char *severity = report_severity(finding->severity);
+	bool linked = report->finding_count <= HTML_FINDINGS_MAX;
+
+	sink_printf(sink,
+		    "<tr><th scope=\"row\"><span class=\"%s\"><span class=\"severity\">%s"
+		    "</span></span> ",
+		    severity, severity);
+	if (linked)
+		sink_printf(sink, "<a href=\"#finding-%zu\">", number + 1);
 	markup_put_name(sink, finding->trap);
-	sink_puts(sink, " in <code>");
+	sink_puts(sink, linked ? "</a> in <code>" : " in <code>");
 	markup_put_name(sink, finding->name);
 	sink_printf(sink, "</code></th><td>%.1f s</td>", seconds(axis, finding->since_ns));
 	if (finding->until_ns)
@@ -128,7 +137,7 @@ void html_findings_timeline(struct sink *sink, const struct report *report)
 			"<th scope=\"col\">until</th><th scope=\"col\">over the trace</th></tr>"
 			"</thead><tbody>\n");
 	for (size_t i = 0; i < rows; i++)
-		put_finding_row(sink, &axis, &report->findings[i]);
+		put_finding_row(sink, &axis, report, i);
 	put_table_end(sink, report);
 	if (rows < report->finding_count)
 		sink_printf(sink, "<p>The first %d of %zu findings.</p>\n", FINDING_ROWS,

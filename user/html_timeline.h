@@ -12,6 +12,9 @@
 /* Attributes that tell the script where the points of all charts begin. */
 void html_axis_data(struct sink *sink, const struct report *report);
 
+/* Findings with an article of their own, #finding-N; with more, nothing points to them. */
+#define HTML_FINDINGS_MAX 200
+
 /* A row per finding: from when to when it held. */
 void html_findings_timeline(struct sink *sink, const struct report *report);
 

@@ -29,7 +29,6 @@
 #include "output_json.h"
 #include "overhead_text.h"
 
-#define PAGE_FINDINGS 200 /* with their evidence: 3 KB each */
 #define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
 #define PAGE_PROMOTIONS 8 /* maps whose promotions are in the timeline */
 
@@ -144,14 +143,16 @@ static void put_paragraph(struct sink *sink, const char *class_name, const char 
 	sink_puts(sink, "</p>\n");
 }
 
-static void put_finding(struct sink *sink, const struct report *report,
-			const struct finding *finding)
+static void put_finding(struct sink *sink, const struct report *report, size_t number)
 {
+	const struct finding *finding = &report->findings[number];
 	const char *severity = report_severity(finding->severity);
-	char text[FINDING_LINE_MAX];
+	char text[STACK_TEXT_MAX];
 
-	sink_printf(sink, "<article class=\"finding %s\">\n<h3><span class=\"severity\">%s</span> ",
-		    severity, severity);
+	sink_printf(sink,
+		    "<article class=\"finding %s\" id=\"finding-%zu\">\n<h3><span "
+		    "class=\"severity\">%s</span> ",
+		    severity, number + 1, severity);
 	markup_put_name(sink, finding->trap);
 	sink_puts(sink, " in <code>");
 	markup_put_name(sink, finding->name);
@@ -164,6 +165,11 @@ static void put_finding(struct sink *sink, const struct report *report,
 	sink_puts(sink, "</p>\n");
 	put_paragraph(sink, "shape", finding->shape);
 	put_evidences(sink, finding);
+	if (finding_stack(text, sizeof(text), finding) > 0) {
+		sink_puts(sink, "<p class=\"stack\">");
+		markup_put(sink, text);
+		sink_puts(sink, "</p>\n");
+	}
 	put_paragraph(sink, "remedy", finding->remedy);
 	put_paragraph(sink, "link", finding->link);
 	sink_puts(sink, "</article>\n");
@@ -177,10 +183,11 @@ static void put_findings(struct sink *sink, const struct report *report)
 	sink_puts(sink, "<section id=\"findings\">\n<h2>Findings</h2>\n");
 	if (count == 0)
 		sink_puts(sink, "<p>No detector raised anything.</p>\n");
+	html_findings_timeline(sink, report);
 	for (int severity = FINDING_ERROR; severity >= FINDING_OFF; severity--)
-		for (size_t i = 0; i < count && shown < PAGE_FINDINGS; i++)
+		for (size_t i = 0; i < count && shown < HTML_FINDINGS_MAX; i++)
 			if ((int)report->findings[i].severity == severity) {
-				put_finding(sink, report, &report->findings[i]);
+				put_finding(sink, report, i);
 				shown++;
 			}
 	if (shown < count)
@@ -198,9 +205,8 @@ static void put_timeline(struct sink *sink, const struct html_page *page)
 	sink_puts(sink, "<section id=\"timeline\"");
 	html_axis_data(sink, page->report);
 	sink_puts(sink, ">\n<h2>Timeline</h2>\n");
-	html_findings_timeline(sink, page->report);
 	html_promotions_timeline(sink, page->report, page->maps, count);
-	if (page->count == 0 && page->report->finding_count == 0)
+	if (page->count == 0)
 		sink_puts(sink, "<p>Nothing happened.</p>\n");
 	sink_puts(sink, "</section>\n");
 }

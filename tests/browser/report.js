@@ -34,6 +34,11 @@ async function full({ open, assert }) {
 
 	assert(box.width > 100 && box.height > 10, "a chart has no size");
 
+	// A verdict leads to its evidence.
+	await first.locator("table.time a").first().click();
+	assert.match(page.url(), /#finding-1$/);
+	assert.equal(await page.locator("#finding-1 h3").innerText(), "WARNING read-diffusion in sessions");
+
 	// The table: by pointer and by keyboard.
 	const head = page.locator("table.maps thead th").filter({ hasText: "misses" });
 
