@@ -103,6 +103,8 @@ static void test_worker_is_confined(void **state)
 	assert_int_equal(strtoull(value, NULL, 16), 0);
 	status_of(worker.pid, "NoNewPrivs:", value, sizeof(value));
 	assert_int_equal(atoi(value), 1);
+	status_of(worker.pid, "Seccomp:", value, sizeof(value));
+	assert_int_equal(atoi(value), 2);
 	if (geteuid() == 0) {
 		status_of(worker.pid, "Uid:", value, sizeof(value));
 		assert_int_equal(atoi(value), 65534);

@@ -2,7 +2,8 @@
 /*
  * symbol_worker.h - the process that parses targets' files for names (symbol_elf.h).
  *
- * It has no privileges, no descriptors but those that it is sent, and bounded memory; one
+ * It has no privileges, no descriptors but those that it is sent, bounded memory, and may call
+ * of the kernel only what reading and answering take; one
  * question takes at most WORKER_TIMEOUT_MS. A file that crashes it or keeps it longer is not
  * asked about again; a new worker takes its place, a few times.
  */

@@ -9,7 +9,7 @@
 # and of operations per second of CPU time, which other programs disturb less.
 # `budget` is the same with a budget of BUDGET percent in each mode, runs of BUDGET_SECONDS.
 # Environment: O, ROUNDS (10), RUN_SECONDS (1), FIGURES (serve full self), SERVE_ARGS, BUDGET (2),
-# BUDGET_SECONDS (6).
+# BUDGET_SECONDS (6). FIGURES=stacks compares detached, smaptrace and smaptrace --stacks.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/bench/common.sh
 need jq "$SMAPTRACE" "$LOAD"
@@ -24,6 +24,7 @@ SERVE_ARGS=${SERVE_ARGS:---threads 2}
 
 run_detached() { :; }
 run_smaptrace() { trace_start -p "$load_pid" -i 1 -o /dev/null; }
+run_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --stacks; }
 run_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --exact; }
 run_budget() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET"; }
 run_budget_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --exact; }
@@ -75,6 +76,8 @@ all_ways() {
 	hows=(detached smaptrace exact)
 	! command -v bpftrace >/dev/null || hows+=(bpftrace)
 }
+
+stacks_ways() { hows=(detached smaptrace stacks); }
 
 budget_ways() {
 	hows=(detached budget budget_exact budget_stacks)
@@ -166,6 +169,7 @@ for figure in $FIGURES; do
 	case $figure in
 	serve) all_ways && throughput "a server's reads" --mix serve $SERVE_ARGS ;;
 	full) all_ways && throughput "nothing but misses" --mix miss ;;
+	stacks) stacks_ways && throughput "with call stacks" --mix serve $SERVE_ARGS ;;
 	budget) budget_ways && throughput "a budget of $BUDGET %" --mix serve $SERVE_ARGS ;;
 	self) self_cost && attach_cost ;;
 	*) die "no such figure: $figure" ;;
