@@ -72,6 +72,8 @@ terminal_is_sane() {
 	wait_for shows 'lock held on a miss (ns)'
 	keys 3
 	wait_for shows 'per cell:'
+	keys 5
+	wait_for shows 'No stacks: --stacks'
 	keys Escape
 	wait_for shows 'VERDICT'
 	T resize-window -x 132 -y 40

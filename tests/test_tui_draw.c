@@ -177,17 +177,20 @@ static void test_map_screen(void **state)
 
 static void test_stacks(void **state)
 {
+	const struct stack_frame inner = {
+		.function = "smap_load", .module = "/lib/libsmap.so.0", .file = "", .build_id = ""};
 	const struct stack_frame frame = {
 		.function = "look\033up", .module = "/bin/respd", .file = "", .build_id = ""};
-	struct stack *stack = calloc(1, sizeof(*stack) + sizeof(stack->frame[0]));
+	struct stack *stack = calloc(1, sizeof(*stack) + 2 * sizeof(stack->frame[0]));
 	struct stack_cost cost = {.kind = ST_STACK_miss, .count = 7, .ns = 1500, .stack = stack};
 	struct view *view = begin(24, 80);
 	struct report_map *map;
 
 	(void)state;
 	assert_non_null(stack);
-	stack->frame_count = 1;
-	stack->frame[0] = &frame;
+	stack->frame_count = 2;
+	stack->frame[0] = &inner; /* of the library: left out */
+	stack->frame[1] = &frame;
 	for (unsigned i = 0; i < 2; i++) {
 		map = feed_map(view->feed, 1, 16, 0, 10);
 		map->stacks = &cost;

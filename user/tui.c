@@ -26,6 +26,7 @@
 #include "tui_draw.h"
 #include "tui_term.h"
 
+#define NO_MEMORY "smaptrace: warning: no memory for all of the view; what it shows is right"
 #define FRAME_MS 50	   /* windows that come faster are drawn together */
 #define OUTPUT_SHOWN 65536 /* bytes of the command's output, at the end */
 #define CLOSE_SECONDS 2	   /* so long a terminal may take its last screen */
@@ -140,6 +141,9 @@ static void draw(struct tui *tui, bool everything)
 	tui->canvas.ascii = ascii;
 	pthread_mutex_lock(&tui->lock);
 	make_rows(tui);
+	if (tui->failed)
+		tui_model_message(tui->model, NO_MEMORY, strlen(NO_MEMORY));
+	tui->failed = false;
 	tui_draw(&tui->canvas, tui->model, &tui->state, &tui->rows);
 	pthread_mutex_unlock(&tui->lock);
 	tui_term_show(&tui->canvas, everything);

@@ -162,7 +162,7 @@ static int draw_slot(struct canvas *canvas, int row, const struct hist *hist, un
 }
 
 static int draw_hist(const struct tui_scene *scene, unsigned which, const struct hist *hist,
-		     int row)
+		     bool sample, int row)
 {
 	unsigned first = 0, used = hist_used_slots(hist);
 	uint64_t count = hist_count(hist), most = 0;
@@ -177,8 +177,9 @@ static int draw_hist(const struct tui_scene *scene, unsigned which, const struct
 	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_BOLD, "%s (%s)",
 		      hist_info[which].title, hist_info[which].unit);
 	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_NORMAL,
-		      " %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s", count,
-		      count == 1 ? "" : "s", number((double)hist->sum / (double)count).text,
+		      " %" PRIu64 " value%s%s, average %s, P50 ~%s, P99 ~%s", count,
+		      count == 1 ? "" : "s", sample ? ", a sample" : "",
+		      number((double)hist->sum / (double)count).text,
 		      number((double)hist_percentile(hist, 50)).text,
 		      number((double)hist_percentile(hist, 99)).text);
 	for (unsigned i = first; i < used; i++)
@@ -199,7 +200,7 @@ int tui_draw_histograms(const struct tui_scene *scene, size_t map, int row)
 
 		if (hist_used_slots(hist) == 0)
 			continue;
-		row = draw_hist(scene, i, hist, row);
+		row = draw_hist(scene, i, hist, detail->estimated & 1U << i, row);
 		any = true;
 	}
 	if (!any)

@@ -8,6 +8,7 @@
 #include "tui_model.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +117,8 @@ static struct tui_stack *find_stack(struct tui_detail *detail, const struct stac
 		return NULL;
 	stack = &detail->stack[detail->stack_count++];
 	*stack = (struct tui_stack){.kind = cost->kind, .id = cost->stack->id};
-	stack_line(stack->text, sizeof(stack->text), cost->stack, SIZE_MAX);
+	if (!stack_line(stack->text, sizeof(stack->text), cost->stack, ST_STACK_DEPTH))
+		snprintf(stack->text, sizeof(stack->text), "[none taken, or not to be had]");
 	return stack;
 }
 
@@ -158,6 +160,7 @@ static int detail_update(struct tui_detail *detail, const struct report_map *map
 	detail->now = map->now;
 	detail->state_ok = map->state_ok;
 	detail->promotion_in_s = map->promotion_in_s;
+	detail->estimated = map->estimated;
 	err = detail_stacks(detail, map);
 	return err ? err : detail_hists(detail, map->hists);
 }

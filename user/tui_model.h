@@ -42,6 +42,7 @@ struct tui_detail {
 	double promotion_in_s;
 	/* ST_HIST_COUNT of the last window, then as many of all windows; NULL = all empty. */
 	struct hist *window;
+	uint32_t estimated;	 /* a bit for each enum st_hist that holds a sample only */
 	struct tui_stack *stack; /* TUI_STACKS_MAX; NULL = none so far */
 	size_t stack_count;
 };
