@@ -70,6 +70,11 @@ struct {
 
 /* Trace a command and all its descendants; else the cookie alone says which target. */
 const volatile __u32 following = 0;
+/*
+ * Follow all processes of the machine instead: each is in `processes` from its first probe
+ * hit on, or since user space has put it there. None is ever stopped: they are not ours.
+ */
+const volatile __u32 follow_all = 0;
 /* smaptrace's pid namespace; `first_pidns`: it is the one that the kernel itself uses. */
 const volatile __u64 pidns_dev = 0, pidns_ino = 0;
 const volatile __u32 first_pidns = 0;
@@ -128,6 +133,8 @@ static __always_inline struct st_process *process_current(void)
 	__u32 tgid = current_tgid();
 	struct st_process *process = bpf_map_lookup_elem(&processes, &tgid);
 
+	if (follow_all)
+		return process;
 	/* Once only: later another process may have its id. */
 	if (process || command_known || current_pid_for_user() != command_pid)
 		return process;
@@ -162,7 +169,7 @@ static __always_inline void process_tell(struct st_process *process)
 		process->number = __sync_fetch_and_add(&last_number, 1) + 1;
 	process->announced = 1;
 	process->pid = current_pid_for_user();
-	if (!abandoned && process->pid) {
+	if (!abandoned && !follow_all && process->pid) {
 		__sync_fetch_and_add(&process->stops, 1);
 		bpf_send_signal(SIGSTOP);
 	}
@@ -173,15 +180,51 @@ static __always_inline void process_tell(struct st_process *process)
 	bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
 }
 
+/* It hit a probe, and nobody knew that it uses libsmap. */
+static __always_inline struct st_process *process_new(void)
+{
+	const struct st_process process = {0};
+	__u32 tgid = current_tgid();
+
+	process_add(tgid, &process);
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+/*
+ * User space looks at it when it has time: most programs that start do not use libsmap. Those
+ * whose files are known already are met at their first hit, too.
+ */
+static __always_inline void process_look(bool exec)
+{
+	struct st_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+
+	if (!event) {
+		lose(ST_LOSS_ring_full);
+		return;
+	}
+	__builtin_memset(event, 0, sizeof(*event));
+	event->kind = ST_EVENT_LOOK;
+	event->size = sizeof(*event);
+	event->ts_ns = bpf_ktime_get_ns();
+	event->args[0] = current_pid_for_user();
+	event->args[1] = current_tgid();
+	event->args[2] = exec;
+	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
 /* The target of a probe hit; false: of no interest. */
 static __always_inline bool follow_target(__u64 cookie, __u32 *ret_target)
 {
 	struct st_process *process;
 
 	*ret_target = cookie;
+	if (cookie == ST_COOKIE_NONE)
+		return false;
 	if (!following || cookie == ST_COOKIE_COST)
-		return cookie != ST_COOKIE_NONE;
+		return true;
 	process = process_current();
+	if (!process && follow_all)
+		process = process_new();
 	if (!process)
 		return false;
 	/* Before the hit is counted, so that user space meets the process first. */
@@ -208,10 +251,12 @@ static __always_inline void follow_exec(void)
 {
 	struct st_process *process = process_current();
 
-	if (!process)
-		return;
-	process->announced = 0;
-	process_tell(process);
+	if (process)
+		process->announced = 0;
+	if (follow_all)
+		process_look(true);
+	else if (process)
+		process_tell(process);
 }
 
 static __always_inline void follow_exit(const struct task_struct *task)
@@ -225,7 +270,7 @@ static __always_inline void follow_exit(const struct task_struct *task)
 	if (bpf_map_delete_elem(&processes, &tgid))
 		return;
 	bpf_map_delete_elem(&answered, &tgid);
-	if (__sync_fetch_and_add(&live, -1) != 1)
+	if (__sync_fetch_and_add(&live, -1) != 1 || follow_all)
 		return;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)

@@ -238,6 +238,8 @@ struct st_final {
 };
 
 /* Ring-buffer record: a call stack that is new to the programs. Never leaves the backend. */
+/* Nor this: look whether a process uses libsmap. args: pid, key in `processes`, 1 = after an exec. */
+#define ST_EVENT_LOOK 0x103
 #define ST_EVENT_STACK 0x102
 
 struct st_stack {

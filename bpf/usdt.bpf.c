@@ -346,6 +346,10 @@ int on_link_map(struct pt_regs *ctx)
 	struct st_process *process;
 	struct st_event *event;
 
+	if (follow_all) {
+		process_look(false);
+		return 0;
+	}
 	if (following) {
 		process = process_current();
 		if (process)

@@ -22,6 +22,11 @@ struct backend_watcher {
 	 * a new one is a new process, or another program in an old one. 0 or -errno.
 	 */
 	int (*process)(void *ctx, pid_t pid, uint32_t number);
+	/*
+	 * Of all processes: this one may have come to use libsmap; look when there is time. `key`
+	 * is for number(); `exec`: it is another program now. 0 or -errno.
+	 */
+	int (*look)(void *ctx, pid_t pid, uint32_t key, bool exec);
 	void *ctx;
 };
 
@@ -37,9 +42,15 @@ struct backend {
 		    const struct record_sink *sink);
 	/*
 	 * Follow a command and all its descendants, from now on; it has not run yet and has
-	 * the number 0. Logs. The watcher is called within drain and sample.
+	 * the number 0. Or, with `command` 0, all processes of the machine: none is stopped.
+	 * Logs. The watcher is called within drain and sample.
 	 */
 	int (*follow)(void *ctx, pid_t command, const struct backend_watcher *watcher);
+	/*
+	 * Of all processes: the number of this one, which gets one if it has none. `key` is its
+	 * id as the kernel knows it; 0 = not known. 0 or -errno.
+	 */
+	int (*number)(void *ctx, uint32_t key, pid_t pid, uint32_t *ret_number);
 	/* Does a process of the command live? */
 	bool (*tree_lives)(const void *ctx);
 	/*

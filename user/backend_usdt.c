@@ -104,7 +104,7 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	if (!err)
 		err = attach_prepare(skel->progs.on_link_map, usdt->way);
 	usdt_stall_configure(usdt);
-	usdt_follow_configure(usdt, opts->command != NULL);
+	usdt_follow_configure(usdt, opts->command != NULL, opts->all);
 	if (!err)
 		err = usdt_offcpu_configure(usdt);
 	usdt_list_progs(usdt, progs);
@@ -315,6 +315,7 @@ const struct backend backend_usdt = {
 	.match = usdt_match,
 	.open = usdt_open,
 	.follow = usdt_follow,
+	.number = usdt_number,
 	.tree_lives = usdt_tree_lives,
 	.watch = usdt_watch,
 	.attach = usdt_attach,

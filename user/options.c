@@ -183,10 +183,10 @@ static int check(struct options *opts, const char *given)
 		return opts->cmd ? 0
 				 : option_usage_error("nothing to %s: give -- and a command",
 						      command->name);
-	if (!opts->cmd && opts->pid_count == 0)
+	if (!opts->cmd && opts->pid_count == 0 && !opts->all)
 		return option_usage_error("nothing to trace: give -p PID, or -- and a command");
-	if (opts->cmd && opts->pid_count > 0)
-		return option_usage_error("give either -p PID or a command, not both");
+	if ((opts->cmd != NULL) + (opts->pid_count > 0) + opts->all > 1)
+		return option_usage_error("give -p PID, --all or a command, not both");
 	return 0;
 }
 

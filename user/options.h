@@ -29,6 +29,7 @@ struct options {
 	const struct command *command; /* trace, list, doctor, ... */
 	pid_t *pids;
 	size_t pid_count;
+	bool all;			/* every process of the machine */
 	char **cmd;			/* after "--", NULL-ended, or NULL */
 	char *files[OPTIONS_FILES_MAX]; /* as many as the command takes */
 	size_t file_count;
@@ -68,16 +69,16 @@ struct options {
  * The first is what runs when no command is named.
  */
 #define COMMANDS(X)                                                                                \
-	X(trace, "pidfoekUqOAmvcuT",                                                               \
+	X(trace, "EpidfoekUqOAmvcuT",                                                              \
 	  "[-p PID[,PID...]] [-i SEC] [-d SEC] [-f FORMAT] [-o FILE] [-- CMD]",                    \
 	  "trace processes, or a command")                                                         \
 	X(check, "idfoekUqOAmvcyatnjsglxrbwT", "[OPTION...] -- CMD",                               \
 	  "run a command, fail if a map is in a trap")                                             \
 	X(list, "pfov", "[-p PID[,PID...]]", "list processes that use libsmap, and their maps")    \
 	X(doctor, "v", "", "check what tracing needs, and say what to do")                         \
-	X(record, "pidoekUqOAmvcT", "-o FILE [-- CMD]", "trace into a file")                       \
+	X(record, "EpidoekUqOAmvcT", "-o FILE [-- CMD]", "trace into a file")                      \
 	X(report, "fomvtuF", "FILE", "show what record wrote, with its findings")                  \
-	X(serve, "pideUqOAmvcLHST", "-p PID[,PID...] | -- CMD",                                    \
+	X(serve, "EpideUqOAmvcLHST", "-p PID[,PID...] | --all",                                    \
 	  "a live page, and metrics for Prometheus")                                               \
 	X(diff, "mvFF", "FILE FILE", "what got worse from one recording to another")
 

@@ -13,6 +13,8 @@
 
 const struct option_def option_defs[] = {
 	{'p', false, "pid", TYPE_PIDS, .arg = "PID[,PID...]", .help = "trace these processes"},
+	{'E', true, "all", TYPE_FLAG, INTO(all),
+	 .help = "every process that uses libsmap, as it starts and ends"},
 	{'i', false, "interval", TYPE_SECONDS, INTO(interval), .min = 0.01, .max = 86400,
 	 .arg = "SEC", .help = "time between windows (default 1; fractions allowed)"},
 	{'d', false, "duration", TYPE_SECONDS, INTO(duration), .min = 0.01, .max = 4000000,

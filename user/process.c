@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static void replace(struct process *process)
+void processes_replace(struct process *process)
 {
 	process->ended = process->replaced = true;
 	target_release(process->target);
@@ -23,7 +23,7 @@ static struct process *find(struct processes *processes, pid_t pid, uint32_t num
 			continue;
 		if (process->target->number == number)
 			return process;
-		replace(process);
+		processes_replace(process);
 	}
 	return NULL;
 }
@@ -53,6 +53,27 @@ int processes_add(struct processes *processes, pid_t pid, uint32_t number,
 	if (!err)
 		*ret_process = process;
 	return err;
+}
+
+struct process *processes_find(struct processes *processes, pid_t pid)
+{
+	for (size_t i = processes->cnt; i-- > 0;)
+		if (!processes->list[i].ended && processes->list[i].target->pid == pid)
+			return &processes->list[i];
+	return NULL;
+}
+
+int processes_take(struct processes *processes, struct target *target, struct process **ret_process)
+{
+	struct process *grown =
+		realloc(processes->list, (processes->cnt + 1) * sizeof(struct process));
+
+	if (!grown)
+		return -ENOMEM;
+	processes->list = grown;
+	grown[processes->cnt] = (struct process){.target = target};
+	*ret_process = &grown[processes->cnt++];
+	return 0;
 }
 
 bool processes_all_ended(const struct processes *processes)

@@ -33,6 +33,13 @@ struct processes {
  */
 int processes_add(struct processes *processes, pid_t pid, uint32_t number,
 		  struct process **ret_process);
+/* Not ended; NULL = none. */
+struct process *processes_find(struct processes *processes, pid_t pid);
+/* One that has been opened and scanned; its number is set. 0, or -ENOMEM and it is yours. */
+int processes_take(struct processes *processes, struct target *target,
+		   struct process **ret_process);
+/* It is another program now. */
+void processes_replace(struct process *process);
 bool processes_all_ended(const struct processes *processes);
 /* Mark those that have ended. */
 void processes_look(struct processes *processes);

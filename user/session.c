@@ -9,7 +9,7 @@
  * Privilege. Attaching to a library that is loaded later needs what attaching at the
  * start needed, so session_drop() gives up only what does not serve that: the
  * ability to gain more. Attaching through a small privileged helper process would
- * let everything else go; attach_images() is the one place to put the call.
+ * let everything else go; session_attach_images() is the one place to put the call.
  */
 #include "session_impl.h"
 
@@ -95,6 +95,8 @@ static int open_targets(struct session *session)
 
 	if (opts->command)
 		return start_command(session);
+	if (opts->all)
+		return 0; /* who is there is found when new ones are not missed any more */
 	if (!opts->pid_count)
 		return log_err(-EINVAL, "nothing to trace");
 	for (size_t i = 0; i < opts->pid_count && !err; i++) {
@@ -149,7 +151,7 @@ static int emit_target(struct session *session, const struct target *target,
 }
 
 /* Attach to the images of a process that are new since the last call. */
-static int attach_images(struct session *session, struct process *process)
+int session_attach_images(struct session *session, struct process *process)
 {
 	struct target *target = process->target;
 	int err = 0;
@@ -181,7 +183,7 @@ int session_watch_for_images(struct session *session)
 
 		if (process->ended || target_scan(process->target))
 			continue;
-		err = attach_images(session, process);
+		err = session_attach_images(session, process);
 		if (err && err != -ESRCH)
 			return err;
 	}
@@ -211,25 +213,28 @@ static int watch_process(void *ctx, pid_t pid, uint32_t number)
 	}
 	if (!process->announced) /* -ENOENT and others: found at the next window */
 		(void)session->backend->watch(session->ctx, process->target);
-	err = attach_images(session, process);
+	err = session_attach_images(session, process);
 	return err == -ESRCH ? 0 : err;
 }
 
 int session_attach(struct session *session)
 {
-	const struct backend_watcher watcher = {.process = watch_process, .ctx = session};
+	const struct backend_watcher watcher = {
+		.process = watch_process, .look = session_look_later, .ctx = session};
 	int err;
 
 	session->backend = &backend_usdt;
 	err = session->backend->open(&session->ctx, &session->opts, &session->sink);
-	if (!err && session->launch.held)
+	if (!err && (session->launch.held || session->opts.all))
 		err = session->backend->follow(session->ctx, session->launch.pid, &watcher);
+	if (!err && session->opts.all)
+		err = session_look_everywhere(session);
 	for (size_t i = 0; i < session->processes.cnt && !err; i++) {
 		struct process *process = &session->processes.list[i];
 
 		/* -ENOENT and others: new libraries are then found at the next window. */
 		(void)session->backend->watch(session->ctx, process->target);
-		err = attach_images(session, process);
+		err = session_attach_images(session, process);
 	}
 	if (err)
 		return err;
@@ -279,6 +284,7 @@ void session_close(struct session *session)
 		session->backend->close(session->ctx);
 	launch_close(&session->launch);
 	processes_free(&session->processes);
+	free(session->looks);
 	if (session->stop_fd >= 0)
 		close(session->stop_fd);
 	free(session);

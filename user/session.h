@@ -28,6 +28,7 @@ struct session_options {
 	size_t pid_count;
 	char *const *command;  /* ... a command to start, NULL-ended; NULL = none */
 	int command_output_fd; /* instead of the terminal; 0 = it shares ours */
+	bool all;	       /* ... or every process of the machine, as it comes and goes */
 	bool exact;	       /* a record of each miss and expunge: attach miss and expunge too */
 	bool offcpu;	 /* how long threads are off the CPU at a mutex: see offcpu_possible() */
 	bool stacks;	 /* call stacks of misses, promotions, rebuilds and waits */

@@ -25,6 +25,13 @@ struct session {
 	int stop_fd;
 	bool attached, detached, stopped;
 	uint64_t start_ns, window_ns;
+	/* Of all processes: those that are to be looked at. */
+	struct session_look {
+		pid_t pid;
+		uint32_t key;
+		bool exec;
+	} * looks;
+	size_t look_cnt, look_room;
 };
 
 static inline uint64_t session_now_ns(void)
@@ -47,6 +54,12 @@ static inline int session_emit(const struct session *session, struct record *rec
  * the backend saw something. 0 or -errno, logged. */
 int session_watch_for_images(struct session *session);
 int session_follow_link_map(struct session *session);
+/* Emit a TARGET for each image that is new, and attach to it. 0 or -errno. */
+int session_attach_images(struct session *session, struct process *process);
+/* Of all processes (session_all.c): those that are there; a new one, later; and those. */
+int session_look_everywhere(struct session *session);
+int session_look_later(void *ctx, pid_t pid, uint32_t key, bool exec);
+int session_look_now(struct session *session);
 /* Drain, take the samples, say which targets ended, close the window. */
 int session_emit_window(struct session *session, bool last);
 

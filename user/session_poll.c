@@ -14,6 +14,8 @@
 #include "log.h"
 
 #define NSEC_PER_MSEC 1000000ULL
+/* How long a new process may wait to be looked at: nobody is woken for it (session_all.c). */
+#define LOOK_MS 200
 
 /* --- windows ---------------------------------------------------------------- */
 
@@ -80,7 +82,7 @@ static uint64_t deadline(const struct session *session)
 
 static bool all_ended(const struct session *session)
 {
-	return processes_all_ended(&session->processes) &&
+	return !session->opts.all && processes_all_ended(&session->processes) &&
 	       !session->backend->tree_lives(session->ctx);
 }
 
@@ -114,6 +116,8 @@ static int remaining_ms(const struct session *session, int timeout_ms)
 {
 	uint64_t now = session_now_ns(), end = deadline(session), ms;
 
+	if (session->opts.all && (timeout_ms < 0 || timeout_ms > LOOK_MS))
+		timeout_ms = LOOK_MS;
 	if (now >= end)
 		return 0;
 	ms = (end - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
@@ -151,7 +155,9 @@ int session_poll(struct session *session, int timeout_ms)
 	if (session->opts.duration_ms &&
 	    now - session->start_ns >= session->opts.duration_ms * NSEC_PER_MSEC)
 		return 1;
-	err = session_follow_link_map(session);
+	err = session_look_now(session);
+	if (!err)
+		err = session_follow_link_map(session);
 	if (!err && now >= window_end(session))
 		err = end_of_window(session);
 	return err;

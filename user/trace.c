@@ -204,7 +204,10 @@ static void say_attached(const struct trace *trace)
 	size_t targets = opts->cmd ? 1 : opts->pid_count;
 	unsigned probes = session_probe_count(trace->session);
 
-	if (!probes && opts->cmd) /* a shell, say: what it starts may have maps */
+	if (opts->all)
+		log_info("Following all processes that use libsmap, %s. Ctrl-C ends.",
+			 probes ? "those that are there and those to come" : "none so far");
+	else if (!probes && opts->cmd) /* a shell, say: what it starts may have maps */
 		log_info("Attached to the command, which has no libsmap yet: any process of it "
 			 "that brings a map is traced. Ctrl-C ends.");
 	else
@@ -285,6 +288,7 @@ static int run_session(struct trace *trace)
 	const struct session_options session = {
 		.pids = opts->pids,
 		.pid_count = opts->pid_count,
+		.all = opts->all,
 		.command = opts->cmd,
 		.command_output_fd = trace->plan->command_output_fd,
 		.exact = opts->exact,

@@ -94,6 +94,7 @@ struct usdt {
 	bool exact, lock_waits, want_stacks, probe_stacks, offcpu, changed, last;
 	bool plain;	/* probes have to be kept plain (plain.h) */
 	bool following; /* a command: targets are process number and file */
+	bool all;	/* ... or every process: nobody is stopped, nobody to be answered */
 	bool tree;	/* ... with its children */
 	bool done;	/* probes removed: nobody is looked at any more */
 	struct overhead_price price;
@@ -164,9 +165,11 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 /* Callback of the ring buffer; ctx is the struct usdt. */
 int usdt_event(void *ctx, void *data, size_t size);
 /* Before the load. */
-void usdt_follow_configure(struct usdt *usdt, bool following);
+void usdt_follow_configure(struct usdt *usdt, bool command, bool all);
 /* A record of kind ST_EVENT_PROCESS. */
 int usdt_process_event(struct usdt *usdt, const struct st_event *event);
+/* Likewise ST_EVENT_LOOK. */
+int usdt_look_event(struct usdt *usdt, const struct st_event *event);
 /* After the probes were removed: nothing stays stopped. */
 void usdt_follow_end(struct usdt *usdt);
 /* Index or -errno; *ret_new: it was not there yet. */
@@ -187,6 +190,7 @@ int usdt_drain(void *ctx);
 int usdt_sample(void *ctx, bool last);
 int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher);
 int usdt_tick(void *ctx, int *ret_wait_ms);
+int usdt_number(void *ctx, uint32_t key, pid_t pid, uint32_t *ret_number);
 bool usdt_tree_lives(const void *ctx);
 
 #endif

@@ -37,18 +37,21 @@
 #define RESCUE_PAUSE_NS 5000000
 
 /* Before the load. */
-void usdt_follow_configure(struct usdt *usdt, bool following)
+void usdt_follow_configure(struct usdt *usdt, bool command, bool all)
 {
 	struct usdt_bpf *skel = usdt->skel;
+	bool following = command || all;
 	struct stat st;
 
 	usdt->following = following;
+	usdt->all = all;
+	skel->rodata->follow_all = all;
 	usdt->tree = following && access("/sys/kernel/btf/vmlinux", R_OK) == 0;
 	skel->rodata->following = following;
 	(void)bpf_program__set_autoload(skel->progs.on_exec, following);
-	(void)bpf_program__set_autoload(skel->progs.on_fork, usdt->tree);
+	(void)bpf_program__set_autoload(skel->progs.on_fork, usdt->tree && !all);
 	(void)bpf_program__set_autoload(skel->progs.on_exit, usdt->tree);
-	if (following && !usdt->tree)
+	if (command && !usdt->tree)
 		log_warn("this kernel has no BTF: only the command itself is traced, not the "
 			 "processes that it starts");
 	if (stat("/proc/self/ns/pid", &st))
@@ -134,14 +137,18 @@ int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher)
 	usdt->watcher = *watcher;
 	usdt->skel->bss->command_pid = (__u32)command;
 	/* Before the links, which it must not keep. */
-	err = guard_start(&usdt->guard, keep, sizeof(keep) / sizeof(keep[0]), rescue, usdt);
+	err = usdt->all ? 0
+			: guard_start(&usdt->guard, keep, sizeof(keep) / sizeof(keep[0]), rescue,
+				      usdt);
 	if (!err)
 		err = attach_add_auto(&usdt->attached, usdt->skel->progs.on_exec);
 	if (!err && usdt->tree)
 		err = attach_add_auto(&usdt->attached, usdt->skel->progs.on_exit);
-	if (!err && usdt->tree)
+	if (!err && usdt->tree && !usdt->all)
 		err = attach_add_auto(&usdt->attached, usdt->skel->progs.on_fork);
-	return err ? log_err(err, "cannot follow the processes of the command") : 0;
+	return err ? log_err(err, "cannot follow %s",
+			     usdt->all ? "all processes" : "the processes of the command")
+		   : 0;
 }
 
 bool usdt_tree_lives(const void *ctx)
@@ -174,8 +181,58 @@ int usdt_process_event(struct usdt *usdt, const struct st_event *event)
 		err = usdt->watcher.process(usdt->watcher.ctx, pid, (uint32_t)event->args[0]);
 		look(usdt, pid, (uint32_t)event->args[0]);
 	}
-	answer(usdt, (__u32)event->args[2], pid, (__u32)event->args[3]);
+	if (!usdt->all)
+		answer(usdt, (__u32)event->args[2], pid, (__u32)event->args[3]);
 	return err;
+}
+
+/* --- all processes ------------------------------------------------------------------- */
+
+int usdt_look_event(struct usdt *usdt, const struct st_event *event)
+{
+	pid_t pid = (pid_t)event->args[0];
+
+	if (usdt->done || pid <= 0 || !usdt->watcher.look)
+		return 0;
+	return usdt->watcher.look(usdt->watcher.ctx, pid, (uint32_t)event->args[1],
+				  event->args[2] != 0);
+}
+
+int usdt_number(void *ctx, uint32_t key, pid_t pid, uint32_t *ret_number)
+{
+	struct usdt *usdt = ctx;
+	int processes = bpf_map__fd(usdt->skel->maps.processes);
+	struct st_process process;
+
+	/* In the first pid namespace both are the same. */
+	if (!key && usdt->skel->rodata->first_pidns)
+		key = (uint32_t)pid;
+	if (key && !bpf_map_lookup_elem(processes, &key, &process)) {
+		if (process.announced) {
+			*ret_number = process.number;
+			return 0;
+		}
+		(void)bpf_map_delete_elem(processes, &key); /* it became another program */
+	}
+	/*
+	 * Sequentially consistent: as the kernel counts it; no number may be given twice.
+	 */
+	process = (struct st_process){
+		.number = __atomic_add_fetch(&usdt->skel->bss->last_number, 1, __ATOMIC_SEQ_CST),
+		.announced = 1,
+		.pid = (__u32)pid,
+	};
+	if (process.number >= ST_NUMBER_MAX)
+		return -ENOSPC;
+	*ret_number = process.number;
+	/* Without a key the kernel tells of it at its first hit, with a number of its own. */
+	if (!key || !bpf_map_update_elem(processes, &key, &process, BPF_NOEXIST))
+		return 0;
+	/* It hit a probe meanwhile: that number counts. */
+	if (bpf_map_lookup_elem(processes, &key, &process) || !process.announced)
+		return -EAGAIN;
+	*ret_number = process.number;
+	return 0;
 }
 
 /* --- files --------------------------------------------------------------------------- */

@@ -215,6 +215,8 @@ int usdt_event(void *ctx, void *data, size_t size)
 	}
 	if (record.event.kind == ST_EVENT_PROCESS)
 		return usdt_process_event(usdt, &record.event);
+	if (record.event.kind == ST_EVENT_LOOK)
+		return usdt_look_event(usdt, &record.event);
 	if (record.event.kind >= SMAP_PROBE_COUNT)
 		return 0;
 	map = map_of_event(usdt, &record.event, &err);
