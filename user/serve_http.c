@@ -366,6 +366,19 @@ static void on_message(void *ctx, const char *fmt, va_list args)
 	log_debug("http: %s", text);
 }
 
+/* A path ends where its string ends: %00 stays a character that no path has. */
+static size_t on_unescape(void *ctx, struct MHD_Connection *mhd, char *text)
+{
+	size_t len = MHD_http_unescape(text);
+
+	(void)ctx;
+	(void)mhd;
+	for (size_t i = 0; i < len; i++)
+		if (!text[i])
+			text[i] = '\x7f';
+	return len;
+}
+
 static struct MHD_Daemon *start_daemon(struct http *http)
 {
 	return MHD_start_daemon(
@@ -374,8 +387,9 @@ static struct MHD_Daemon *start_daemon(struct http *http)
 		MHD_OPTION_LISTEN_SOCKET, http->opts.fd, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_REQUEST_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_MEMORY,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, http, MHD_OPTION_END);
 }
 
 /* Signals are the trace's: no thread of ours may take one. */

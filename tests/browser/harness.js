@@ -23,7 +23,7 @@ const { chromium } = require(path.join(modules, "playwright-core"));
 
 const PHONE = { width: 390, height: 844 };
 const DESK = { width: 1280, height: 800 };
-const PATIENCE_MS = 20000; // the machine may be loaded; nothing waits that long in vain
+const PATIENCE_MS = 90000; // the machine may be loaded; nothing waits that long in vain
 
 /* Every request but those of the page itself ends here. */
 async function guard(context, url, faults) {

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * live.js URL MAPLOAD TRAPLOAD - the live page of a server with --all, with real processes
+ * that this test starts: each appears by itself, and so do a promotion that really happens, a
+ * finding, and an end. By keyboard, light and dark, on a desk and on a phone.
+ */
+"use strict";
+
+const { spawn } = require("node:child_process");
+const { run } = require("./harness");
+
+const [url, mapload, trapload] = process.argv.slice(2);
+const HOSTILE = "<img src=x onerror=alert(1)>\"&'\u202e";
+const children = [];
+
+function start(program, ...args) {
+	const child = spawn(program, args, { stdio: "ignore" });
+
+	children.push(child);
+	return child;
+}
+
+/* A row, by what its name contains. */
+const rowOf = (page, name) => page.locator("#rows tr[data-key]").filter({ has: page.locator(".open", { hasText: name }) });
+const logOf = (page, text) => page.locator("#log-list li").filter({ hasText: text });
+
+async function clean(page, checks, assert, where) {
+	for (const what of ["contrast", "labels", "overflow"])
+		assert.deepEqual(await checks[what](page), [], `${where}: ${what}`);
+}
+
+async function testHostile(page, assert) {
+	const child = start(mapload, "--name", HOSTILE, "--hold-run", "--keys", "10");
+
+	await page.fill("#filter", String(child.pid));
+	await rowOf(page, "<img src=x").waitFor();
+	await logOf(page, `pid ${child.pid}`).first().waitFor();
+	const name = await rowOf(page, "<img src=x").locator(".open").textContent();
+
+	assert.equal(name, "<img src=x onerror=alert(1)>\"&'\\xe2\\x80\\xae.0");
+	assert.equal(await page.locator("img").count(), 0);
+	child.kill("SIGKILL");
+	await logOf(page, `pid ${child.pid}, has ended`).waitFor();
+	await rowOf(page, "<img src=x").waitFor({ state: "detached" });
+}
+
+async function metric(series) {
+	const text = await (await fetch(`${url}/metrics`)).text();
+	const line = text.split("\n").find((l) => l.startsWith(`${series} `));
+
+	return line && Number(line.split(" ").pop());
+}
+
+async function windows(page, count) {
+	const before = await metric("smap_windows_total");
+
+	while (await metric("smap_windows_total") < before + count)
+		await page.waitForTimeout(100);
+}
+
+async function testPromotion(page, assert) {
+	const child = start(mapload, "--name", "live", "--hold-run", "--hold-end", "--mix", "promote", "--keys", "100", "--ops", "5000");
+
+	await page.fill("#filter", String(child.pid));
+	await rowOf(page, "live.0").waitFor();
+	await windows(page, 8); // filling it promoted, too; after a while that is old
+	const before = await logOf(page, "live.0 promoted").count();
+
+	child.kill("SIGUSR1");
+	await logOf(page, "live.0 promoted").nth(before).waitFor();
+	/* By keyboard alone: filter, go there, open. */
+	await page.locator("h1").click();
+	await page.keyboard.press("/");
+	await page.keyboard.press("Control+A");
+	await page.keyboard.type("live.0");
+	await page.keyboard.press("Escape");
+	await page.keyboard.press("j");
+	assert.equal(await page.evaluate(() => document.activeElement.textContent), "live.0");
+	await page.keyboard.press("Enter");
+	await page.locator("#detail-title", { hasText: "live.0" }).waitFor();
+	assert.equal(await page.locator("#detail canvas").count(), 6);
+	const label = `{pid="${child.pid}",comm="mapload",name="live.0"}`;
+	const promotions = await metric(`smap_promotions_total${label}`);
+
+	assert(promotions >= 3, `${promotions} promotions`);
+	const said = await page.locator("#detail .facts div", { hasText: "lifetime misses / promotions" }).locator("dd").textContent();
+
+	assert.equal(said.split(" / ")[1], String(promotions), "the page and /metrics agree");
+	return child;
+}
+
+async function testClose(page, assert, child) {
+	await page.keyboard.press("Escape");
+	await page.locator("#detail").waitFor({ state: "hidden" });
+	assert.equal(await page.evaluate(() => document.activeElement.textContent), "live.0", "the focus is back");
+	await page.fill("#filter", "");
+	child.kill("SIGKILL");
+	await rowOf(page, "live.0").waitFor({ state: "detached" });
+}
+
+async function testPause(page, assert) {
+	await page.keyboard.press("Escape");
+	await page.locator("h1").click();
+	await page.keyboard.press("p");
+	await page.locator("#state[data-state=pause]").waitFor();
+	const before = await page.locator("#totals").textContent();
+
+	await windows(page, 3);
+	assert.equal(await page.locator("#totals").textContent(), before, "paused, and yet it changed");
+	await page.keyboard.press("p");
+	await page.locator("#state[data-state=live]").waitFor();
+	await page.waitForFunction((text) => document.getElementById("totals").textContent !== text, before);
+}
+
+async function testFinding(page, assert) {
+	const child = start(trapload, "starvation-canonical", "--seconds", "60");
+	const card = page.locator("#findings .finding", { hasText: `pid ${child.pid}` });
+
+	await card.waitFor();
+	assert.match(await card.textContent(), /write-starvation in suspect/);
+	assert.match(await card.textContent(), /What to do: /);
+	await card.locator("summary").click();
+	assert(await card.locator(".evidence tr").count() >= 3);
+	await page.fill("#filter", String(child.pid)); // others may use the machine, too
+	await rowOf(page, "suspect").locator(".badge", { hasText: "write-starvation" }).first().waitFor();
+	await card.locator("button.link").click();
+	await page.locator("#detail .finding").first().waitFor();
+	return child;
+}
+
+run(async ({ open, assert, checks }) => {
+	try {
+		const page = await open(url);
+
+		await page.locator("#state[data-state=live]").waitFor();
+		await testHostile(page, assert);
+		const child = await testPromotion(page, assert);
+
+		await clean(page, checks, assert, "a map, light");
+		await testClose(page, assert, child);
+		await testPause(page, assert);
+		const trapped = await testFinding(page, assert);
+
+		await clean(page, checks, assert, "a finding, light");
+		await page.close();
+		const phone = await open(url, { dark: true, phone: true });
+
+		await phone.locator("#findings .finding.warning, #findings .finding.error").first().waitFor();
+		await phone.fill("#filter", String(trapped.pid));
+		await rowOf(phone, "suspect").first().waitFor();
+		await clean(phone, checks, assert, "a finding, dark, phone");
+		await rowOf(phone, "suspect").first().click();
+		await phone.locator("#detail canvas").first().waitFor();
+		await clean(phone, checks, assert, "a map, dark, phone");
+	} finally {
+		for (const child of children)
+			child.kill("SIGKILL");
+	}
+});
