@@ -162,7 +162,7 @@ static void test_launch(void **state)
 	struct launch launch = {0};
 
 	(void)state;
-	assert_int_equal(launch_start(&launch, argv), 0);
+	assert_int_equal(launch_start(&launch, argv, 0), 0);
 	assert_true(launch.held);
 	assert_false(launch_reap(&launch));
 	assert_int_equal(launch_release(&launch), 0);
@@ -179,8 +179,8 @@ static void test_launch_errors(void **state)
 	struct launch launch = {0};
 
 	(void)state;
-	assert_int_equal(launch_start(&launch, none), -ENOENT);
-	assert_int_equal(launch_start(&launch, folder), -EACCES);
+	assert_int_equal(launch_start(&launch, none, 0), -ENOENT);
+	assert_int_equal(launch_start(&launch, folder, 0), -EACCES);
 }
 
 static void test_launch_dropped(void **state)
@@ -190,7 +190,7 @@ static void test_launch_dropped(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(launch_start(&launch, argv), 0);
+	assert_int_equal(launch_start(&launch, argv, 0), 0);
 	pid = launch.pid;
 	launch_close(&launch);
 	assert_int_equal(kill(pid, 0), -1);
