@@ -263,6 +263,7 @@ static enum verdict check_caps(struct finding *finding)
 		{"perfmon", CAP_PERFMON},
 		{"sys_admin", CAP_SYS_ADMIN},
 		{"sys_ptrace", CAP_SYS_PTRACE},
+		{"dac_read_search", CAP_DAC_READ_SEARCH},
 		{"checkpoint_restore", CAP_CHECKPOINT_RESTORE},
 	};
 	char text[96] = "";
@@ -280,9 +281,11 @@ static enum verdict check_caps(struct finding *finding)
 
 static enum verdict check_others(struct finding *finding)
 {
-	if (has(CAP_SYS_PTRACE))
+	/* Of root, /proc/PID/mem of its own is open without the second. */
+	if (has(CAP_SYS_PTRACE) && (has(CAP_DAC_READ_SEARCH) || has(CAP_DAC_OVERRIDE)))
 		return report(finding, OK, NULL, "processes of all users");
-	return report(finding, OPTIONAL, "CAP_SYS_PTRACE is needed for processes of other users",
+	return report(finding, OPTIONAL,
+		      "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed for those of other users",
 		      "own processes only");
 }
 

@@ -14,8 +14,9 @@ int target_open_failed(int err, pid_t pid)
 	} else if (err == -EACCES || err == -EPERM) {
 		err = -EPERM;
 		log_err(err, "process %d may not be looked at", (int)pid);
-		log_hint("processes of others need root or CAP_SYS_PTRACE; root in a container, or "
-			 "under a security module, may lack it: see `smaptrace doctor`");
+		log_hint("processes of others need root, or CAP_SYS_PTRACE and "
+			 "CAP_DAC_READ_SEARCH; root in a container, or under a security module, "
+			 "may lack them: see `smaptrace doctor`");
 	} else {
 		log_err(err, "cannot look at process %d", (int)pid);
 	}
