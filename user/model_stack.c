@@ -149,8 +149,7 @@ int model_add_stack_count(const struct model *model, struct model_map *map,
 {
 	struct model_site *site;
 
-	if (record->kind >= ST_STACK_COUNT || record->stack >= model->stack_count ||
-	    model->stacks[record->stack]->target != record->key.target)
+	if (record->kind >= ST_STACK_COUNT || record->stack >= model->stack_count)
 		return -EINVAL;
 	if (!map) /* it ended long ago, and has been forgotten */
 		return 0;

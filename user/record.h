@@ -173,8 +173,8 @@ struct record_frame {
 #define RECORD_STACK_CUT 1 /* further frames on the outside were left out */
 
 struct record_stack {
-	__u32 stack; /* index, dense from 0 */
-	__u32 target;
+	__u32 stack;	   /* index, dense from 0 */
+	__u32 target;	   /* where it was met first; others may share it */
 	__u32 flags;	   /* RECORD_STACK_... */
 	__u32 frame_count; /* 0: stands for all stacks that could not be had or kept */
 	__u32 frame[RECORD_STACK_FRAMES]; /* indices; the innermost first */

@@ -24,8 +24,8 @@ struct stack_frame {
 };
 
 struct stack {
-	uint32_t id; /* dense index */
-	uint32_t target;
+	uint32_t id;	    /* dense index */
+	uint32_t target;    /* where it was met first */
 	bool cut;	    /* further frames on the outside were left out */
 	size_t frame_count; /* 0: stands for all stacks that could not be had or kept */
 	const struct stack_frame *frame[]; /* the innermost first */

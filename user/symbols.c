@@ -137,18 +137,24 @@ static void module_free(struct module *module)
 	free(module);
 }
 
+void space_free(struct space *space)
+{
+	struct space **link = &space->symbols->spaces;
+
+	while (*link != space)
+		link = &(*link)->next;
+	*link = space->next;
+	free(space->range);
+	free(space);
+}
+
 void symbols_free(struct symbols *symbols)
 {
 	if (!symbols)
 		return;
 	symbol_worker_stop(&symbols->worker);
-	while (symbols->spaces) {
-		struct space *space = symbols->spaces;
-
-		symbols->spaces = space->next;
-		free(space->range);
-		free(space);
-	}
+	while (symbols->spaces)
+		space_free(symbols->spaces);
 	for (uint32_t i = 0; i < symbols->module_cnt; i++)
 		module_free(symbols->module[i]);
 	free(symbols);

@@ -22,8 +22,9 @@ struct space;
 int symbols_create(struct symbols **ret_symbols);
 void symbols_free(struct symbols *symbols);
 
-/* 0 or -ENOMEM. Belongs to symbols, which frees it. */
+/* 0 or -ENOMEM. Those that are left are freed with symbols. */
 int space_create(struct space **ret_space, struct symbols *symbols, pid_t pid);
+void space_free(struct space *space);
 /*
  * Look at what is mapped now; what was unmapped and not replaced stays known. 0, -ENOMEM, or
  * -errno of /proc: the process has gone, say.

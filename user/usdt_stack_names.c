@@ -56,6 +56,24 @@ static void look(struct process_space *process)
 		process->seen = true;
 }
 
+void usdt_stacks_drop_ended(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+
+	for (size_t i = stacks ? stacks->space_cnt : 0; i-- > 0;) {
+		struct process_space *process = &stacks->space[i];
+
+		if (target_alive(process->target))
+			continue;
+		if (!process->ended) {
+			process->ended = true;
+			continue;
+		}
+		space_free(process->space);
+		*process = stacks->space[--stacks->space_cnt];
+	}
+}
+
 void usdt_stacks_look(struct usdt *usdt, const struct target *target)
 {
 	struct process_space *process = usdt->stacks ? space_of(usdt->stacks, target) : NULL;

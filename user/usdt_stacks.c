@@ -24,6 +24,8 @@
 #define COUNTS_MAX 32768   /* (map, kind, stack) in the kernel: 6 MB when all are used */
 #define TOLD_MAX 32768	   /* stacks that the kernel remembers to have told of */
 #define SAMPLERS_MAX 65536 /* two for each map */
+#define KNOWN_MAX (4 * TOLD_MAX)
+#define COUNTED_MIN 65536 /* so many counts are kept before those of ended maps go */
 
 /* --- trees ------------------------------------------------------------------- */
 
@@ -39,6 +41,18 @@ static int compare_counted(const void *left, const void *right)
 	const struct counted *a = left, *b = right;
 
 	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+/* By frames; the index and the target do not count. */
+static int compare_lists(const void *left, const void *right)
+{
+	const struct record_stack *a = left, *b = right;
+
+	if (a->flags != b->flags)
+		return a->flags < b->flags ? -1 : 1;
+	if (a->frame_count != b->frame_count)
+		return a->frame_count < b->frame_count ? -1 : 1;
+	return memcmp(a->frame, b->frame, a->frame_count * sizeof(a->frame[0]));
 }
 
 static void free_known(void *node)
@@ -74,6 +88,7 @@ int usdt_stacks_create(struct usdt *usdt)
 	if (!stacks)
 		return -ENOMEM;
 	usdt->stacks = stacks;
+	stacks->counted_max = COUNTED_MIN;
 	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
 	stacks->values = calloc(BATCH, sizeof(*stacks->values));
 	return stacks->keys && stacks->values ? symbols_create(&stacks->symbols) : -ENOMEM;
@@ -88,9 +103,9 @@ void usdt_stacks_free(struct usdt *usdt)
 	tdestroy(stacks->places, free);
 	tdestroy(stacks->known, free_known);
 	tdestroy(stacks->counted, free);
+	tdestroy(stacks->lists, free);
 	symbols_free(stacks->symbols);
 	free(stacks->space);
-	free(stacks->none);
 	free(stacks->keys);
 	free(stacks->values);
 	free(stacks);
@@ -99,20 +114,35 @@ void usdt_stacks_free(struct usdt *usdt)
 
 /* --- stacks ------------------------------------------------------------------ */
 
-static int emit_stack(struct usdt *usdt, struct record *record, uint32_t target,
-		      uint32_t *ret_stack)
+/* The index of a list of frames, emitted if it is new; NO_STACK: no room for more. */
+static int stack_get(struct usdt *usdt, struct record *record, uint32_t target, uint32_t *ret_stack)
 {
-	if (usdt->stacks->stack_cnt == RECORD_STACKS_MAX) {
-		*ret_stack = NO_STACK;
+	struct usdt_stacks *stacks = usdt->stacks;
+	size_t size = offsetof(struct record_stack, frame) +
+		      record->stack.frame_count * sizeof(record->stack.frame[0]);
+	void *const *found = tfind(&record->stack, &stacks->lists, compare_lists);
+	struct record_stack *list = found ? *found : NULL;
+	bool is_new;
+
+	*ret_stack = list ? list->stack : NO_STACK;
+	if (list || stacks->stack_cnt == RECORD_STACKS_MAX)
 		return 0;
-	}
-	*ret_stack = record->stack.stack = usdt->stacks->stack_cnt++;
+	*ret_stack = record->stack.stack = stacks->stack_cnt++;
 	record->stack.target = target;
-	return usdt_emit(usdt, record, RECORD_STACK, sizeof(record->stack));
+	list = usdt_stacks_tree_get(&stacks->lists, &record->stack, size, compare_lists, &is_new);
+	return list ? usdt_emit(usdt, record, RECORD_STACK, sizeof(record->stack)) : -ENOMEM;
 }
 
-int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
-		    uint32_t *ret_stack)
+/* That of all events without a stack. Asked for before any other, so there is room. */
+static int none_get(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
+{
+	struct record record = {0};
+
+	return stack_get(usdt, &record, target, ret_stack);
+}
+
+static int stack_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
+		     uint32_t *ret_stack)
 {
 	const struct usdt_image *in = usdt_image_of(usdt, key);
 	struct record record = {0};
@@ -120,6 +150,9 @@ int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_
 
 	if (!in)
 		return -ESRCH;
+	err = none_get(usdt, key, ret_stack);
+	if (err)
+		return err;
 	err = usdt_stacks_name(usdt, in->target, ip, depth, &record.stack);
 	if (err)
 		return err;
@@ -127,7 +160,7 @@ int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_
 		*ret_stack = NO_STACK;
 		return 0;
 	}
-	return emit_stack(usdt, &record, key, ret_stack);
+	return stack_get(usdt, &record, key, ret_stack);
 }
 
 /* Its process has not been looked at yet: keep the addresses until it is. */
@@ -143,6 +176,19 @@ static int keep_for_later(struct known *known, const struct st_stack *stack)
 	return 0;
 }
 
+/* Too many to remember: begin anew. The kernel tells of each again when it is met. */
+static void forget_known(struct usdt *usdt)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.stacks_told);
+	__u64 id;
+
+	tdestroy(usdt->stacks->known, free_known);
+	usdt->stacks->known = NULL;
+	usdt->stacks->known_cnt = 0;
+	for (unsigned i = 0; i < TOLD_MAX && !bpf_map_get_next_key(fd, NULL, &id); i++)
+		(void)bpf_map_delete_elem(fd, &id);
+}
+
 /* A stack is met: name it if it is new. *ret_known->stack is NO_STACK when that has to wait. */
 static int met(struct usdt *usdt, const struct st_stack *stack, struct known **ret_known)
 {
@@ -151,14 +197,17 @@ static int met(struct usdt *usdt, const struct st_stack *stack, struct known **r
 	bool is_new;
 	int err;
 
+	if (usdt->stacks->known_cnt == KNOWN_MAX)
+		forget_known(usdt);
 	*ret_known = known = usdt_stacks_tree_get(&usdt->stacks->known, &like, sizeof(like),
 						  compare_known, &is_new);
 	if (!known)
 		return -ENOMEM;
 	if (!is_new) /* the kernel had forgotten that it told us */
 		return 0;
-	err = usdt_stacks_add(usdt, stack->target, (const uint64_t *)stack->ip, stack->depth,
-			      &known->stack);
+	usdt->stacks->known_cnt++;
+	err = stack_add(usdt, stack->target, (const uint64_t *)stack->ip, stack->depth,
+			&known->stack);
 	return err == -ESRCH ? keep_for_later(known, stack) : err;
 }
 
@@ -178,28 +227,6 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 
 /* --- counts ------------------------------------------------------------------ */
 
-static int none_of(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
-{
-	struct usdt_stacks *stacks = usdt->stacks;
-	struct record record = {0};
-	struct none *grown;
-	int err;
-
-	for (size_t i = 0; i < stacks->none_cnt; i++) {
-		if (stacks->none[i].target == target) {
-			*ret_stack = stacks->none[i].stack;
-			return 0;
-		}
-	}
-	grown = realloc(stacks->none, (stacks->none_cnt + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	stacks->none = grown;
-	err = emit_stack(usdt, &record, target, ret_stack);
-	grown[stacks->none_cnt++] = (struct none){target, *ret_stack};
-	return err;
-}
-
 /* Its index; NO_STACK: it has none, or (known->ip) not yet. */
 static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
 		    uint32_t *ret_stack)
@@ -214,7 +241,7 @@ static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct kn
 	if (!known)
 		return 0;
 	if (known->ip) {
-		err = usdt_stacks_add(usdt, known->target, known->ip, known->depth, &known->stack);
+		err = stack_add(usdt, known->target, known->ip, known->depth, &known->stack);
 		if (!err) {
 			free(known->ip);
 			known->ip = NULL;
@@ -224,61 +251,43 @@ static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct kn
 	return err == -ESRCH ? 0 : err;
 }
 
-int usdt_stacks_count(struct usdt *usdt, const struct st_key *map, uint32_t kind, uint32_t stack,
-		      const struct st_stack_value *value)
-{
-	struct record record = {.stack_count = {
-					.key = *map,
-					.stack = stack,
-					.kind = kind,
-					.count = value->count,
-					.ns = value->ns,
-					.samples = value->samples,
-				}};
-
-	return usdt_emit(usdt, &record, RECORD_STACK_COUNT, sizeof(record.stack_count));
-}
-
 static struct counted *counted_of(struct usdt *usdt, const struct st_stack_key *key)
 {
 	const struct counted like = {.key = *key};
+	struct counted *counted;
 	bool is_new;
 
-	return usdt_stacks_tree_get(&usdt->stacks->counted, &like, sizeof(like), compare_counted,
-				    &is_new);
+	counted = usdt_stacks_tree_get(&usdt->stacks->counted, &like, sizeof(like), compare_counted,
+				       &is_new);
+	usdt->stacks->counted_cnt += counted && is_new;
+	return counted;
 }
 
-/* All that have no stack are one: add what is new. */
-static int count_without(struct usdt *usdt, struct counted *counted,
-			 const struct st_stack_value *value)
+/* This much more happened at a stack of the stream, or (NO_STACK) at none. */
+static int say(struct usdt *usdt, const struct st_stack_key *key, uint32_t stack,
+	       const struct st_stack_value *more)
 {
-	struct st_stack_key key = counted->key;
-	struct st_stack_value more = {.count = value->count - counted->value.count,
-				      .ns = value->ns - counted->value.ns,
-				      .samples = value->samples - counted->value.samples};
-	struct counted *sum;
-	uint32_t stack;
-	int err;
+	struct st_stack_key said_key = {.map = key->map, .kind = key->kind, .reserved = 1};
+	struct record record = {.stack_count = {.key = key->map, .kind = key->kind}};
+	struct counted *said;
+	int err = stack == NO_STACK ? none_get(usdt, key->map.target, &stack) : 0;
 
-	key.id = 0;
-	sum = counted_of(usdt, &key);
-	if (!sum)
-		return -ENOMEM;
-	counted->value = *value;
-	if (sum != counted) {
-		sum->value.count += more.count;
-		sum->value.ns += more.ns;
-		sum->value.samples += more.samples;
-	}
-	err = none_of(usdt, key.map.target, &stack);
-	if (err || stack == NO_STACK)
+	if (err)
 		return err;
-	return usdt_stacks_count(usdt, &key.map, key.kind, stack, &sum->value);
+	said_key.id = record.stack_count.stack = stack;
+	said = counted_of(usdt, &said_key);
+	if (!said)
+		return -ENOMEM;
+	record.stack_count.count = said->value.count += more->count;
+	record.stack_count.ns = said->value.ns += more->ns;
+	record.stack_count.samples = said->value.samples += more->samples;
+	return usdt_emit(usdt, &record, RECORD_STACK_COUNT, sizeof(record.stack_count));
 }
 
 static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 		      const struct st_stack_value *value)
 {
+	struct st_stack_value more;
 	struct counted *counted;
 	struct known *known;
 	uint32_t stack;
@@ -299,10 +308,48 @@ static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 	err = stack_of(usdt, key, &known, &stack);
 	if (err || (known && known->ip && !usdt->last))
 		return err;
-	if (stack == NO_STACK)
-		return count_without(usdt, counted, value);
+	more.count = value->count - counted->value.count;
+	more.ns = value->ns - counted->value.ns;
+	more.samples = value->samples - counted->value.samples;
 	counted->value = *value;
-	return usdt_stacks_count(usdt, &key->map, key->kind, stack, value);
+	return say(usdt, key, stack, &more);
+}
+
+/* --- what is over ------------------------------------------------------------ */
+
+struct dead {
+	const struct usdt *usdt;
+	struct counted **list;
+	size_t cnt;
+};
+
+static void collect_dead(const void *node, VISIT visit, void *ctx)
+{
+	struct counted *counted = *(struct counted *const *)node;
+	struct dead *dead = ctx;
+
+	if ((visit == postorder || visit == leaf) &&
+	    !livemap_find(&dead->usdt->maps, &counted->key.map))
+		dead->list[dead->cnt++] = counted;
+}
+
+/* Counts of maps that have ended. */
+static void drop_dead(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+	struct dead dead = {.usdt = usdt};
+
+	dead.list = calloc(stacks->counted_cnt, sizeof(struct counted *));
+	if (!dead.list)
+		return;
+	twalk_r(stacks->counted, collect_dead, &dead);
+	for (size_t i = 0; i < dead.cnt; i++) {
+		tdelete(dead.list[i], &stacks->counted, compare_counted);
+		free(dead.list[i]);
+	}
+	free(dead.list);
+	stacks->counted_cnt -= dead.cnt;
+	stacks->counted_max = 2 * stacks->counted_cnt + COUNTED_MIN;
 }
 
 int usdt_stacks_sample(struct usdt *usdt)
@@ -322,6 +369,9 @@ int usdt_stacks_sample(struct usdt *usdt)
 		for (__u32 i = 0; i < cnt && !err; i++)
 			err = read_count(usdt, &stacks->keys[i], &stacks->values[i]);
 	}
+	if (stacks && stacks->counted_cnt > stacks->counted_max)
+		drop_dead(usdt);
+	usdt_stacks_drop_ended(usdt);
 	return err ? err : end == -ENOENT ? 0 : end;
 }
 
@@ -330,24 +380,14 @@ static int end_run(struct usdt *usdt, const struct st_stack_key *key)
 {
 	int fd = bpf_map__fd(usdt->skel->maps.samplers);
 	struct st_sampler run;
-	struct counted *sum;
-	uint32_t stack;
-	int err;
+	struct st_stack_value more = {0};
 
 	if (bpf_map_lookup_elem(fd, key, &run))
 		return 0;
 	(void)bpf_map_delete_elem(fd, key);
-	if (!run.run_count)
-		return 0;
-	sum = counted_of(usdt, key);
-	if (!sum)
-		return -ENOMEM;
-	sum->value.count += run.run_count;
-	sum->value.ns += run.run_ns;
-	err = none_of(usdt, key->map.target, &stack);
-	if (err || stack == NO_STACK)
-		return err;
-	return usdt_stacks_count(usdt, &key->map, key->kind, stack, &sum->value);
+	more.count = run.run_count;
+	more.ns = run.run_ns;
+	return more.count ? say(usdt, key, NO_STACK, &more) : 0;
 }
 
 int usdt_stacks_end(struct usdt *usdt, const struct st_key *map)
@@ -366,16 +406,9 @@ int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t k
 			 const struct st_stack *stack, uint64_t ns)
 {
 	const struct st_stack_key key = {.map = *map, .id = stack->id, .kind = kind};
-	struct counted *counted = counted_of(usdt, &key);
+	const struct st_stack_value more = {.count = 1, .ns = ns, .samples = 1};
 	struct known *known;
-	int err = counted ? met(usdt, stack, &known) : -ENOMEM;
+	int err = met(usdt, stack, &known);
 
-	if (err)
-		return err;
-	counted->value.count++;
-	counted->value.samples++;
-	counted->value.ns += ns;
-	if (known->stack == NO_STACK)
-		return 0;
-	return usdt_stacks_count(usdt, map, kind, known->stack, &counted->value);
+	return err ? err : say(usdt, &key, known->stack, &more);
 }

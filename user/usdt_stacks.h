@@ -34,14 +34,4 @@ int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t k
 bool usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
 		     struct symbol_cfi *ret_cfi);
 
-/*
- * For stacks that come from elsewhere. *ret_stack is the index for the next; UINT32_MAX: there
- * is no room for more. -ESRCH: the target is not known.
- */
-int usdt_stacks_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
-		    uint32_t *ret_stack);
-/* Cumulative. `map` as the kernel knows it. */
-int usdt_stacks_count(struct usdt *usdt, const struct st_key *map, uint32_t kind, uint32_t stack,
-		      const struct st_stack_value *value);
-
 #endif

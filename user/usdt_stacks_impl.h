@@ -14,7 +14,8 @@
 struct process_space {
 	const struct target *target;
 	struct space *space;
-	bool seen; /* looked at least once */
+	bool seen;  /* looked at least once */
+	bool ended; /* in the round before: what was in the ring has been read since */
 };
 
 /* An address that has been named. */
@@ -34,7 +35,11 @@ struct known {
 	uint64_t *ip; /* of such a one; else NULL */
 };
 
-/* What was last said of a count; of the id 0 the sum of all that have no stack. */
+/*
+ * What has happened so far: at a stack of the kernel's as it was read last, or (key.reserved 1,
+ * key.id the index of a stack of the stream) as it was said last. Several of the first can be
+ * one of the second.
+ */
 struct counted {
 	struct st_stack_key key;
 	struct st_stack_value value;
@@ -44,13 +49,10 @@ struct usdt_stacks {
 	struct symbols *symbols;
 	struct process_space *space;
 	size_t space_cnt;
-	void *places, *known, *counted; /* search trees */
+	/* Search trees: of struct place, known, counted; and stacks of the stream, by frames. */
+	void *places, *known, *counted, *lists;
+	size_t known_cnt, counted_cnt, counted_max;
 	uint32_t frame_cnt, stack_cnt;
-	/* The stack without frames of each target, by the kernel's key. */
-	struct none {
-		uint32_t target, stack;
-	} * none;
-	size_t none_cnt;
 	struct st_stack_key *keys; /* BATCH of each */
 	struct st_stack_value *values;
 };
@@ -58,6 +60,8 @@ struct usdt_stacks {
 /* Find or add a copy of *like in a tree of search.h; NULL: no memory. */
 void *usdt_stacks_tree_get(void **root, const void *like, size_t size,
 			   int (*compare)(const void *, const void *), bool *ret_new);
+/* Processes that have ended need no names any more. */
+void usdt_stacks_drop_ended(struct usdt *usdt);
 /* The frames of these addresses, emitted if they are new. 0 or -errno. */
 int usdt_stacks_name(struct usdt *usdt, const struct target *target, const uint64_t *ip,
 		     uint32_t depth, struct record_stack *stack);
