@@ -114,6 +114,25 @@ static void test_attached_late(void **state)
 }
 
 /* A map born while we trace: everything it ever did is in the window. */
+/* Shed within the first window: what was not counted is of the trace all the same. */
+static void test_shed_at_once(void **state)
+{
+	struct model *model = new_model();
+	struct st_key key = key_of(0, 0x1000, 1);
+	struct record sample = sample_of(key, 11 * SECOND);
+
+	(void)state;
+	add_target(model, 0, 10 * SECOND, false);
+	add_map(model, key, "m", SECOND);
+	sample.sample.total[ST_COUNTER_misses] = 5000;
+	sample.sample.counted[ST_COUNTER_misses] = 300;
+	sample.sample.uncounted[ST_COUNTER_misses] = 700;
+	add(model, &sample);
+	assert_int_equal(model_find(model, &key)->window.count[ST_COUNTER_misses], 1000);
+	assert_int_equal(model_find(model, &key)->whole.count[ST_COUNTER_misses], 1000);
+	model_free(model);
+}
+
 static void test_created_while_traced(void **state)
 {
 	struct model *model = new_model();
@@ -443,12 +462,13 @@ static void test_policy_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attached_late),  cmocka_unit_test(test_created_while_traced),
-		cmocka_unit_test(test_windows_add_up), cmocka_unit_test(test_ended_and_reborn),
-		cmocka_unit_test(test_losses),	       cmocka_unit_test(test_forgets_ended),
-		cmocka_unit_test(test_events),	       cmocka_unit_test(test_state_gone),
-		cmocka_unit_test(test_broken_streams), cmocka_unit_test(test_a_limit_of_maps),
-		cmocka_unit_test(test_many_maps),      cmocka_unit_test(test_policy_names),
+		cmocka_unit_test(test_shed_at_once),	     cmocka_unit_test(test_attached_late),
+		cmocka_unit_test(test_created_while_traced), cmocka_unit_test(test_windows_add_up),
+		cmocka_unit_test(test_ended_and_reborn),     cmocka_unit_test(test_losses),
+		cmocka_unit_test(test_forgets_ended),	     cmocka_unit_test(test_events),
+		cmocka_unit_test(test_state_gone),	     cmocka_unit_test(test_broken_streams),
+		cmocka_unit_test(test_a_limit_of_maps),	     cmocka_unit_test(test_many_maps),
+		cmocka_unit_test(test_policy_names),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

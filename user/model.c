@@ -7,7 +7,7 @@
  *
  * The first sample of a map has no predecessor. Of a map that was created while
  * we traced, the predecessor is zero; of one that was there before, it is what
- * the map had at the attach (total - counted), and for figures that are not
+ * the map had at the attach (total - counted - uncounted), and for figures that are not
  * counted by probes the sample itself.
  *
  * Invariants: counters in `window` and `whole` never go down within their time;
@@ -148,7 +148,9 @@ static void set_count_base(const struct model *model, struct model_map *map,
 	bool fresh = created_while_traced(model, map);
 
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		map->total[i] = fresh ? 0 : less(sample->total[i], sample->counted[i]);
+		map->total[i] =
+			fresh ? 0
+			      : less(sample->total[i], sample->counted[i] + sample->uncounted[i]);
 	map->ts_ns = fresh && map->info.created_ns > target->start_ns ? map->info.created_ns
 								      : target->start_ns;
 	map->sampled = true;
