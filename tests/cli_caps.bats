@@ -8,12 +8,12 @@ load trace
 # Those of the unit. CAP_SYS_ADMIN is for kernels without uprobe_multi only.
 caps() { sed -n 's/^AmbientCapabilities=//p' docs/deploy/smaptrace.service; }
 
-as_nobody() { # capabilities, command...
+as_nobody() { # capabilities, command...; only in a subshell, which becomes the command
 	local set=
 	for cap in $1; do set+=,+${cap#CAP_}; done
 	set=${set,,}
 	shift
-	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all"$set" \
+	exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all"$set" \
 		--ambient-caps=-all"$set" --bounding-set=-all"$set" "$@"
 }
 
@@ -67,4 +67,22 @@ setup() {
 		[ "$status" = 125 ]
 		[[ $output == *"hint: "*CAP_* ]]
 	done
+}
+
+# A service without systemd: its user, its capabilities, its command.
+@test "caps: the unit's command serves a process that starts later" {
+	args=$(sed -n 's/^ExecStart=[^ ]* //p' docs/deploy/smaptrace.service)
+	[[ $args == *"--listen 127.0.0.1:9435"* ]]
+	# shellcheck disable=SC2086
+	as_nobody "$(caps)" "$public" ${args/:9435/:0} -i 0.2 >"$tmp/url" 2>"$tmp/err" 3>&- </dev/null &
+	pids+=("$!")
+	wait_for grep -q '^http://' "$tmp/url"
+	start "$tmp/own" '^ready' "$MAPLOAD" --hold --hold-end --mix promote --keys 200 --ops 3000 --name later
+	load=$pid
+	has_map() { curl -sf "$(cat "$tmp/url")metrics" | grep -q "^smap_$1{pid=\"$load\",comm=\"mapload\",name=\"later.0\"} $2"; }
+	go_on "$load"
+	wait_for has_map maps 1
+	wait_for grep -q '^hold .* end' "$tmp/own"
+	misses=$("$SMAPTRACE" list -f json -p "$load" | jq -r '.. | objects | select(has("misses")).misses')
+	wait_for has_map misses_total "$misses\$"
 }
