@@ -32,7 +32,7 @@ BPF_SRC	 := $(wildcard bpf/*.bpf.c)
 SKELS	 := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 USER_SRC := $(wildcard user/*.c)
 USER_PB	 := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*.proto))
-USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(USER_PB:%=%.o) $(O)/user/web_assets.o
+USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(USER_PB:%=%.o) $(O)/user/assets_table.o
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
 USER_LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -ljansson -lcap-ng -lseccomp -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
@@ -96,16 +96,6 @@ $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 
 # --- tool -----------------------------------------------------------------
 
-# What the policy of the HTML report lets in: the hashes of its own style and script.
-HTML_ASSETS := user/html/report.css user/html/report.js
-$(O)/user/html_page.o: $(O)/html/html_hash.gen.h $(HTML_ASSETS)
-$(O)/html/html_hash.gen.h: $(HTML_ASSETS) Makefile
-	$(call msg,HASH,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)hash() { openssl dgst -sha256 -binary "$$1" | base64; }; \
-		printf '#define HTML_CSS_HASH "%s"\n#define HTML_JS_HASH "%s"\n' \
-		"$$(hash user/html/report.css)" "$$(hash user/html/report.js)" > $@
-
 $(O)/user/%.pb-c.c: user/%.proto
 	$(call msg,PROTO,$<)
 	$(Q)mkdir -p $(@D)
@@ -118,14 +108,15 @@ $(O)/user/%.pb-c.o: $(O)/user/%.pb-c.c Makefile
 $(O)/user/%.o: user/%.c $(SKELS) $(USER_PB:%=%.c) Makefile
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -I$(O)/user -I$(O)/html -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -I$(O)/bpf -I$(O)/user -MMD -MP -c $< -o $@
 
 $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -pie $(LDHARD) $^ $(USER_LIBS) -o $@
 
-# The files of the live page, in the program: ours, and uPlot from npm.
+# The files that are in the program: of the live page, with uPlot from npm, and of the report.
 PAGE	:= $(wildcard user/web/*.html user/web/*.css user/web/*.js user/web/*.svg)
+REPORT	:= $(wildcard user/html/*)
 UPLOT	:= $(O)/web/node_modules/uplot/dist
 $(UPLOT)/uPlot.iife.min.js: user/web/package.json user/web/package-lock.json
 	$(call msg,NPM,$(<D))
@@ -143,13 +134,14 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 
 npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER)
 
-$(O)/user/web_assets.c: user/web/embed.sh $(PAGE) $(UPLOT)/uPlot.iife.min.js Makefile
+$(O)/user/assets_table.c: user/assets.sh $(PAGE) $(REPORT) $(UPLOT)/uPlot.iife.min.js Makefile
 	$(call msg,EMBED,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)user/web/embed.sh /=user/web/index.html $(foreach f,$(filter-out %/index.html,$(PAGE)),/$(notdir $f)=$f) \
-		/uplot.js=$(UPLOT)/uPlot.iife.min.js /uplot.css=$(UPLOT)/uPlot.min.css > $@
+	$(Q)user/assets.sh /=user/web/index.html $(foreach f,$(filter-out %/index.html,$(PAGE)),/$(notdir $f)=$f) \
+		/uplot.js=$(UPLOT)/uPlot.iife.min.js /uplot.css=$(UPLOT)/uPlot.min.css \
+		$(foreach f,$(REPORT),$(notdir $f)=$f) > $@
 
-$(O)/user/web_assets.o: $(O)/user/web_assets.c user/web_assets.h
+$(O)/user/assets_table.o: $(O)/user/assets_table.c user/assets.h
 	$(call msg,CC,$<)
 	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) $(HARDEN) -fPIE -Iuser -c $< -o $@
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The pages of tests/golden: well-formed, by their own policy nothing but their own style and
-# script runs, nothing points outside, the data inside is that of the JSON output, and what
-# a check of accessibility can tell without a browser.
+# The pages of tests/golden, whole: well-formed, by their own policy nothing but their own style
+# and script runs, nothing points outside, the data inside is that of the JSON output, and
+# what a check of accessibility can tell without a browser.
 set -eu
 cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
@@ -60,9 +60,9 @@ check_page() { # file, JSON file
 self_test() { # each of these spoils the page
 	local spoil
 	while read -r spoil; do
-		perl -0777 -pe "$spoil" tests/golden/full.html >"$tmp/spoilt.html"
-		cmp -s "$tmp/spoilt.html" tests/golden/full.html && { echo "self-test: no change: $spoil" >&2; exit 1; }
-		(check_page "$tmp/spoilt.html" tests/golden/full.json; exit $status) 2>/dev/null &&
+		perl -0777 -pe "$spoil" "$tmp/full.html" >"$tmp/spoilt.html"
+		cmp -s "$tmp/spoilt.html" "$tmp/full.html" && { echo "self-test: no change: $spoil" >&2; exit 1; }
+		(check_page "$tmp/spoilt.html" "$tmp/full.json"; exit $status) 2>/dev/null &&
 			{ echo "self-test: not noticed: $spoil" >&2; exit 1; }
 	done <<-'END'
 		s{</main>}{}
@@ -80,8 +80,9 @@ self_test() { # each of these spoils the page
 	true
 }
 
+WHOLE_TO=$tmp "${O:-.output}/tests/test_output" >"$tmp/test" 2>&1 || { cat "$tmp/test"; exit 1; }
 self_test
 for scenario in empty idle full hostile; do
-	check_page tests/golden/$scenario.html tests/golden/$scenario.json
+	check_page "$tmp/$scenario.html" "$tmp/$scenario.json"
 done
 exit $status

@@ -1,42 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * html_page.c - see html_page.h. Model: user/html/report.css and report.js are in the
- * binary as they are, and go into the page as they are: their hashes, made by the
- * Makefile, are only good for these very bytes.
+ * html_page.c - see html_page.h. Model: the style sheet and the script of user/html/ are in
+ * the binary as they are, and go into the page as they are: the hashes that the policy has
+ * of them (assets.h) are only good for these very bytes.
  */
 #include "html_page.h"
 
+#include <assert.h>
 #include <string.h>
-#include "html_hash.gen.h"
+#include "assets.h"
 #include "markup.h"
 
-#define ASSET(name, file)                                                                          \
-	__asm__(".pushsection .rodata\n"                                                           \
-		".global html_" #name "\n"                                                         \
-		".global html_" #name "_end\n"                                                     \
-		"html_" #name ":\n"                                                                \
-		".incbin \"" file "\"\n"                                                           \
-		"html_" #name "_end:\n"                                                            \
-		".popsection\n");                                                                  \
-	extern const char html_##name[] __attribute__((visibility("hidden")));                     \
-	extern const char html_##name##_end[] __attribute__((visibility("hidden")))
+static const struct asset *part(const char *name)
+{
+	const struct asset *asset = asset_find(name);
 
-ASSET(css, "user/html/report.css");
-ASSET(js, "user/html/report.js");
+	assert(asset); /* the Makefile puts it there */
+	return asset;
+}
 
 void html_begin(struct sink *sink, const char *title)
 {
-	sink_puts(sink,
-		  "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-		  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-		  "style-src 'sha256-" HTML_CSS_HASH "'; script-src 'sha256-" HTML_JS_HASH "'; "
-		  "base-uri 'none'; form-action 'none'\"/>\n"
-		  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-		  "<meta name=\"referrer\" content=\"no-referrer\"/>\n"
-		  "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
+	const struct asset *css = part("report.css"), *js = part("report.js");
+
+	sink_printf(sink,
+		    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		    "style-src 'sha256-%s'; script-src 'sha256-%s'; "
+		    "base-uri 'none'; form-action 'none'\"/>\n"
+		    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+		    "<meta name=\"referrer\" content=\"no-referrer\"/>\n"
+		    "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>",
+		    css->sha256, js->sha256);
 	markup_put(sink, title);
 	sink_puts(sink, "</title>\n<style>");
-	sink_write(sink, html_css, (size_t)(html_css_end - html_css));
+	sink_write(sink, css->bytes, css->len);
 	sink_puts(sink, "</style>\n</head>\n<body>\n");
 }
 
@@ -67,7 +65,9 @@ void html_data(struct sink *sink, const char *json, size_t len)
 
 void html_end(struct sink *sink)
 {
+	const struct asset *js = part("report.js");
+
 	sink_puts(sink, "<script>");
-	sink_write(sink, html_js, (size_t)(html_js_end - html_js));
+	sink_write(sink, js->bytes, js->len);
 	sink_puts(sink, "</script>\n</body>\n</html>\n");
 }

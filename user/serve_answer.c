@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "web_assets.h"
+#include "assets.h"
 
 #define HEALTHY_WINDOWS 3 /* a window may be late by so many */
 #define HEALTHY_MIN_NS 5000000000ULL
@@ -46,14 +46,13 @@ void answer_static(struct answer *answer, unsigned status, const char *type, con
 
 void answer_file(struct answer *answer, const char *path)
 {
-	for (const struct web_asset *asset = web_assets; asset->path; asset++) {
-		if (strcmp(asset->path, path) != 0)
-			continue;
+	const struct asset *asset = *path == '/' ? asset_find(path) : NULL;
+
+	if (asset)
 		answer_bytes(answer, MHD_HTTP_OK, asset->type, asset->bytes, asset->len,
 			     MHD_RESPMEM_PERSISTENT);
-		return;
-	}
-	answer_static(answer, MHD_HTTP_NOT_FOUND, "text/plain", "no such page\n");
+	else
+		answer_static(answer, MHD_HTTP_NOT_FOUND, "text/plain", "no such page\n");
 }
 
 /* --- metrics ---------------------------------------------------------------------- */

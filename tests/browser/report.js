@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The HTML report, from disk: its own style and script run under its own policy, nothing is asked
- * for, names stay text, it can be read in light, dark, on a phone and on paper, by pointer and
- * by keyboard.
+ * report.js FOLDER - the HTML reports of test_output there, from disk: its own style and script
+ * run under its own policy, nothing is asked for, names stay text, it can be read in light,
+ * dark, on a phone and on paper, by pointer and by keyboard.
  */
 "use strict";
 
 const path = require("node:path");
 const { run } = require("./harness");
 
-const golden = (name) => `file://${path.resolve(__dirname, "../golden", name)}.html`;
+const golden = (name) => `file://${path.resolve(process.argv[2], name)}.html`;
 
 async function readable(name, options, { open, checks, assert }) {
 	const page = await open(golden(name), options);

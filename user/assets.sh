@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# embed.sh PATH=FILE... - the files as a C source with the table of user/web_assets.h, on
-# standard output. PATH is that of the request.
+# assets.sh PATH=FILE... - the files as a C source with the table of user/assets.h, on
+# standard output. PATH is the name in the table.
 set -eu
 
 type_of() {
@@ -10,12 +10,12 @@ type_of() {
 	*.css) echo 'text/css; charset=utf-8' ;;
 	*.js) echo 'text/javascript; charset=utf-8' ;;
 	*.svg) echo 'image/svg+xml' ;;
-	*) echo "embed.sh: what is $1?" >&2 && exit 1 ;;
+	*) echo "assets.sh: what is $1?" >&2 && exit 1 ;;
 	esac
 }
 
-echo '/* Made by user/web/embed.sh. */'
-echo '#include "web_assets.h"'
+echo '/* Made by user/assets.sh. */'
+echo '#include "assets.h"'
 i=0
 for pair; do
 	echo "static const unsigned char asset_$i[] = {"
@@ -23,11 +23,12 @@ for pair; do
 	echo '};'
 	i=$((i + 1))
 done
-echo 'const struct web_asset web_assets[] = {'
+echo 'const struct asset assets[] = {'
 i=0
 for pair; do
 	type=$(type_of "${pair%%=*}")
-	echo "{\"${pair%%=*}\", \"$type\", asset_$i, sizeof(asset_$i)},"
+	hash=$(openssl dgst -sha256 -binary "${pair#*=}" | base64)
+	echo "{\"${pair%%=*}\", \"$type\", \"$hash\", asset_$i, sizeof(asset_$i)},"
 	i=$((i + 1))
 done
-echo '{0, 0, 0, 0}};'
+echo '{0, 0, 0, 0, 0}};'
