@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "target.h"
+#include "tie.h"
 
 /* struct r_debug of <link.h>: r_state stands after an int, a pointer and an address. */
 #define RDEBUG_STATE 24
@@ -65,15 +66,17 @@ static void leave_terminal(int output_fd)
 			dup2(output_fd, fd);
 }
 
-static void child_run(char *const *argv, int report_fd, int output_fd)
+static void child_run(pid_t parent, char *const *argv, int report_fd, int output_fd)
 {
 	int err;
 
+	tie_to(parent); /* until its PTRACE_O_EXITKILL holds */
 	if (output_fd > 0)
 		leave_terminal(output_fd);
 	/* The stop lets the parent set its options before the exec. */
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0) {
 		raise(SIGSTOP);
+		tie_cut();
 		execvp(argv[0], argv);
 	}
 	err = errno;
@@ -242,6 +245,7 @@ static int run_to_libraries(struct launch *launch)
 
 int launch_start(struct launch *launch, char *const *argv, int output_fd)
 {
+	const pid_t us = getpid();
 	int report[2], err;
 	pid_t pid;
 
@@ -249,7 +253,7 @@ int launch_start(struct launch *launch, char *const *argv, int output_fd)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		child_run(argv, report[1], output_fd);
+		child_run(us, argv, report[1], output_fd);
 	err = pid < 0 ? -errno : 0;
 	close(report[1]);
 	if (!err) {

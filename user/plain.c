@@ -31,6 +31,7 @@
 #include <sys/wait.h>
 #include <elf.h>
 #include <unistd.h>
+#include "tie.h"
 
 #if defined(__x86_64__)
 
@@ -44,8 +45,9 @@ bool plain_needed(void)
 
 #define REACH (1UL << 31) /* of a call, to either side */
 
-static void child_run(int fd, uint64_t page_offset, void *at, size_t page)
+static void child_run(pid_t parent, int fd, uint64_t page_offset, void *at, size_t page)
 {
+	tie_to(parent); /* stopped, it would outlive us with all links that we have */
 	if (mmap(at, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
 		 (off_t)page_offset) != at ||
 	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
@@ -85,13 +87,14 @@ static int keep_at(char *at, int fd, uint64_t offset, int (*attach)(void *ctx, p
 		   void *ctx)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const pid_t us = getpid();
 	pid_t pid = fork();
 	int err;
 
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child_run(fd, offset & ~(uint64_t)(page - 1), at, page);
+		child_run(us, fd, offset & ~(uint64_t)(page - 1), at, page);
 	if (!wait_stop(pid))
 		return -EPERM; /* it may not map that page */
 	err = attach ? attach(ctx, pid) : 0;

@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "tie.h"
 
 #define WORKER_MEMORY (4ULL << 30) /* files are mapped: this is address space, too */
 #define NOBODY 65534
@@ -86,11 +87,10 @@ static int forbid_calls(void)
 }
 
 /* Give up all that a file that takes us over could use. */
-static void confine(int fd)
+static void confine(pid_t parent, int fd)
 {
 	const struct rlimit none = {0, 0}, memory = {WORKER_MEMORY, WORKER_MEMORY};
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setsid();
 	if (fd != 3) {
 		(void)dup2(fd, 3);
@@ -113,6 +113,7 @@ static void confine(int fd)
 	(void)capng_apply(CAPNG_SELECT_CAPS);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	tie_to(parent); /* to be another user unties; a file may keep it from reading the socket */
 	(void)forbid_calls(); /* a kernel without seccomp: the rest holds */
 }
 
@@ -182,7 +183,7 @@ static void work(int sock)
 
 /* --- starting and ending ---------------------------------------------------- */
 
-static void run_worker(int sock)
+static void run_worker(pid_t parent, int sock)
 {
 	static const int defaults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGPIPE};
 	sigset_t all;
@@ -196,7 +197,7 @@ static void run_worker(int sock)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	/* Not the network, whatever the environment says. */
 	unsetenv("DEBUGINFOD_URLS");
-	confine(sock);
+	confine(parent, sock);
 	work(3);
 	_exit(0);
 }
@@ -204,6 +205,7 @@ static void run_worker(int sock)
 int symbol_worker_start(struct symbol_worker *worker)
 {
 	int socks[2];
+	const pid_t us = getpid();
 	pid_t pid;
 
 	if (worker->pid)
@@ -215,7 +217,7 @@ int symbol_worker_start(struct symbol_worker *worker)
 	pid = fork();
 	if (pid == 0) {
 		close(socks[0]);
-		run_worker(socks[1]);
+		run_worker(us, socks[1]);
 	}
 	close(socks[1]);
 	if (pid < 0) {
