@@ -62,7 +62,7 @@ static const struct shape unseen[] = {
 	DIFFUSION("ensures", 3000,
 		  DO({step_ensure, .threads = 2}, {step_window, 50, .rate = 80},
 		     {step_absent, .threads = 2})),
-	DIFFUSION("100k", 100000, DO({step_cascade, 150000})),
+	DIFFUSION("40k", 40000, DO({step_cascade, 60000})),
 	DIFFUSION("read-len", 8000, DO({step_cascade, 20000, .threads = 2}), POLICY(READ_LEN, 0)),
 	DIFFUSION("pulses", 3000, DO({step_cascade, 10000, .rate = 15})),
 	DIFFUSION("bytes-threads", 6000,
