@@ -91,7 +91,11 @@ static void confine(pid_t parent, int fd)
 {
 	const struct rlimit none = {0, 0}, memory = {WORKER_MEMORY, WORKER_MEMORY};
 
-	(void)setsid();
+	/*
+	 * Out of the terminal's process group. Not a session: that is a scheduling group of its own
+	 * (autogroup), which on a busy machine was seen not to run for seconds.
+	 */
+	(void)setpgid(0, 0);
 	if (fd != 3) {
 		(void)dup2(fd, 3);
 		close(fd);
