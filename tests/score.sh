@@ -64,6 +64,15 @@ judge() { # base, label
 			length - $run.minimum_s end)] | @tsv' "$1.json"
 }
 
+# All of them, but of the files in a stack only the last part: recordings have no more.
+findings() { # file
+	jq -c 'select(.type == "finding") |
+		walk(if type == "object" then
+			with_entries(if (.key == "file" or .key == "module") and (.value | type) == "string"
+				then .value |= (split("/") | last) else . end)
+		else . end)' "$1"
+}
+
 run_one() { # name, label
 	local keep=$O/score/$1 base=$scratch/$1 verdict=FAILED late=- exact=FAILED later=- same=same
 	local pid
@@ -72,8 +81,7 @@ run_one() { # name, label
 	if trace "$base" "$1" --record "$keep.rec"; then
 		IFS=$'\t' read -r verdict late < <(judge "$base" "$2")
 		"$SMAPTRACE" check -o /dev/null --report "$base.again" --replay "$keep.rec" 2>/dev/null
-		diff -q <(grep '"type":"finding"' "$base.json") \
-			<(grep '"type":"finding"' "$base.again") >/dev/null || same=DIFFERS
+		diff -q <(findings "$base.json") <(findings "$base.again") >/dev/null || same=DIFFERS
 	fi
 	if if [ "$at_once" ]; then wait "$pid"; else trace "$base.exact" "$1" --exact; fi; then
 		IFS=$'\t' read -r exact later < <(judge "$base.exact" "$2")
@@ -81,7 +89,7 @@ run_one() { # name, label
 	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$verdict" "$exact" "$same" "$late" "$later"
 	rm -f "$base".*
 }
-export -f run_one trace judge
+export -f run_one trace judge findings
 export SMAPTRACE TRAPLOAD scratch O seconds at_once
 
 "$TRAPLOAD" --list | cut -f 1,2 | grep -v "	beyond$" | grep -E -- "${1:-.}" >"$scratch/todo" || die "no scenario matches '$1'"
