@@ -33,32 +33,45 @@ static void test_queries(void **state)
 
 static void test_cost_share(void **state)
 {
+	struct model model = {0};
 	struct model_hists hists = {0};
 	struct model_map map = {0};
 	struct model_rates *rate = &map.window.rate;
 	struct hist *rebuilds = &hists.window[ST_HIST_rebuild_time];
 
 	(void)state;
-	assert_true(model_cost_share(&map, false) == 0);
+	assert_true(model_cost_share(&model, &map, false) == 0);
 	rate->rebuild_ns = 50;
 	rate->lock_wait_ns = 10;
-	assert_true(model_cost_share(&map, false) == 0); /* of no time */
+	assert_true(model_cost_share(&model, &map, false) == 0); /* of no time */
 	rate->process_cpu_ns = 900;
 	rate->lock_wait_ns = 100;
 	map.hists = &hists;
 	hist_add(&hists.window[ST_HIST_miss_hold], 50);
-	assert_true(model_cost_share(&map, false) == 0.2);
+	assert_true(model_cost_share(&model, &map, false) == 0.2);
 	map.whole = map.window;
-	assert_true(model_cost_share(&map, true) == 0.15); /* no histogram of all yet */
+	assert_true(model_cost_share(&model, &map, true) == 0.15); /* no histogram of all yet */
 	rate->rebuild_ns = UINT64_MAX;
-	assert_true(model_cost_share(&map, false) == 1.0);
+	assert_true(model_cost_share(&model, &map, false) == 1.0);
 	/* One rebuild of nine lost the CPU. */
 	for (unsigned i = 0; i < 8; i++)
 		hist_add(rebuilds, 3000);
 	hist_add(rebuilds, 10000000);
 	rate->rebuild_ns = rebuilds->sum;
 	rate->process_cpu_ns = 100000000;
-	assert_true(model_cost_share(&map, false) < 0.001);
+	assert_true(model_cost_share(&model, &map, false) < 0.001);
+	/* Half of the time was our probes'; but never all of it. */
+	map.hists = NULL;
+	rate->rebuild_ns = 100;
+	rate->lock_wait_ns = 0;
+	rate->process_cpu_ns = 1000;
+	map.window.hits[SMAP_PROBE_miss] = 5;
+	assert_true(model_cost_share(&model, &map, false) == 0.1);
+	model.overhead.known = true;
+	model.overhead.price.hit_ns[SMAP_PROBE_miss] = 100;
+	assert_true(model_cost_share(&model, &map, false) == 0.2);
+	map.window.hits[SMAP_PROBE_miss] = 1000;
+	assert_true(model_cost_share(&model, &map, false) == 1.0);
 }
 
 int main(void)

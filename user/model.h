@@ -219,9 +219,10 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
 /*
  * The part of the process's time that the map's slow paths took, 0..1: (lock wait + hold on
  * misses + rebuild) / (CPU time + lock wait); in the window, or in all. The time that a thread
- * lost the CPU while it held the lock is not counted, as far as it shows (hist_steady_sum()).
+ * lost the CPU while it held the lock is not counted, as far as it shows (hist_steady_sum()),
+ * nor is the time that our probes took (record_price).
  */
-double model_cost_share(const struct model_map *map, bool whole);
+double model_cost_share(const struct model *model, const struct model_map *map, bool whole);
 
 /* -EINVAL: no such map. */
 int model_missing(struct model *model, const struct record_missing *missing);

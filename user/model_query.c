@@ -50,12 +50,24 @@ static double rebuild_ns(const struct model_map *map, bool whole)
 	return hist->sum ? ns * (double)hist_steady_sum(hist) / (double)hist->sum : ns;
 }
 
-double model_cost_share(const struct model_map *map, bool whole)
+/* What the probes of the map took of its process's time: ours, so not the process's own. */
+static double probes_ns(const struct model *model, const struct model_window *window)
+{
+	double ns = 0;
+
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT && model->overhead.known; i++)
+		ns += (double)window->hits[i] * (double)model->overhead.price.hit_ns[i];
+	return ns;
+}
+
+double model_cost_share(const struct model *model, const struct model_map *map, bool whole)
 {
 	const struct model_window *window = whole ? &map->whole : &map->window;
 	double wait = (double)window->rate.lock_wait_ns;
 	double slow = wait + (double)model_hold_ns(map, whole) + rebuild_ns(map, whole);
-	double time = (double)window->rate.process_cpu_ns + wait;
+	double cpu = (double)window->rate.process_cpu_ns, own = cpu - probes_ns(model, window);
+	/* The price is an estimate: at least a tenth is taken to be the process's own. */
+	double time = (own > cpu / 10 ? own : cpu / 10) + wait;
 
 	/* Of a process that has gone its time is not known, and a share of nothing is none. */
 	if (!window->rate.process_cpu_ns)

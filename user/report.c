@@ -85,7 +85,7 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 	out->estimated = map->estimated;
 	out->promotion_in_s = model_promotion_in_s(&map->now, &out->window);
 	out->active = model_active(&out->window);
-	out->cost_share = model_cost_share(map, kind == REPORT_END);
+	out->cost_share = model_cost_share(model, map, kind == REPORT_END);
 }
 
 static int compare_stacks(const void *left, const void *right)

@@ -126,7 +126,7 @@ static void fill_finding(struct finding *finding, struct found *found, const str
 	finding->stack = find_stack(view, verdict->stacks, &found->stack) ? &found->stack : NULL;
 	finding->severity = verdict->severity;
 	finding->shape = verdict->shape;
-	finding->cost_share = trap_cost_share(view->map);
+	finding->cost_share = trap_cost_share(view);
 	finding->evidence = found->evidence;
 	finding->evidence_count = verdict->evidence_count;
 	finding->remedy = found->remedy;

@@ -94,7 +94,7 @@ double trap_miss_rate(const struct trap_view *view);
 bool trap_promotes_periodically(const struct trap_view *view);
 /* Sum of the time that misses held the lock in this window. */
 uint64_t trap_hold_ns(const struct model_map *map);
-double trap_cost_share(const struct model_map *map);
+double trap_cost_share(const struct trap_view *view);
 
 /* --- all traps over all windows ------------------------------------------- */
 

@@ -58,7 +58,7 @@ uint64_t trap_hold_ns(const struct model_map *map)
 	return model_hold_ns(map, false);
 }
 
-double trap_cost_share(const struct model_map *map)
+double trap_cost_share(const struct trap_view *view)
 {
-	return model_cost_share(map, false);
+	return model_cost_share(view->model, view->map, false);
 }

@@ -35,7 +35,7 @@ static void say(const struct trap_view *view, struct verdict *v, double per_new)
 		    ">=", lim->min_promotions, "");
 	verdict_add(v, "rebuilds", (double)count[ST_COUNTER_rebuilds], ">=", lim->min_rebuilds, "");
 	verdict_add(v, "copied_per_new_key", per_new, ">=", lim->copied_per_new, "entries");
-	verdict_add(v, "cost_share", trap_cost_share(map), ">=", lim->min_cost_share, "");
+	verdict_add(v, "cost_share", trap_cost_share(view), ">=", lim->min_cost_share, "");
 	verdict_add(v, "copied", (double)count[ST_COUNTER_copied], NULL, 0, "entries");
 	verdict_add(v, "new_keys", (double)map->window.rate.new_keys, NULL, 0, "keys");
 	verdict_add(v, "misses", (double)count[ST_COUNTER_misses], NULL, 0, "misses");
@@ -70,7 +70,7 @@ static void judge(const struct trap_view *view, struct verdict *v)
 	if (!count[ST_COUNTER_rebuilds] ||
 	    (double)count[ST_COUNTER_promotions] * view->scale < lim->min_promotions ||
 	    (double)count[ST_COUNTER_rebuilds] * view->scale < lim->min_rebuilds ||
-	    per_new < lim->copied_per_new || trap_cost_share(map) < lim->min_cost_share)
+	    per_new < lim->copied_per_new || trap_cost_share(view) < lim->min_cost_share)
 		return;
 	v->holds = true;
 	v->severity = FINDING_WARNING;
