@@ -85,7 +85,7 @@ info() { cli info smap | tr -d '\r' | sed -n "s/^$1://p"; }
 	expect -7 incrby c -10
 	expect 1 incr fresh
 	expect 4 dbsize
-	expect 21 command count
+	expect 22 command count
 	expect OK select 0
 	expect OK flushall
 	expect 0 dbsize
