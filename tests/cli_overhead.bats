@@ -44,15 +44,17 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 }
 
 @test "overhead: --exact over the budget: the trap is gone, the figures add up" {
+	# One hit for each miss costs a multiple of the process's own time, one for 64 a tenth:
+	# between them whatever the machine.
 	for way in multi perf; do
 		start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --hold-end --mix miss --threads 2 --seconds 2
 		load=$pid
-		SMAPTRACE_ATTACH=$way trace "$tmp/trace" --exact --max-overhead 2 -p "$load"
+		SMAPTRACE_ATTACH=$way trace "$tmp/trace" --exact --max-overhead 50 -p "$load"
 		[ "$(semaphore "$load" miss)" = 1 ]
 		go_on "$load"
-		wait_for grep -q '^Over the budget of 2 %.*: single misses and expunges\.$' "$tmp/trace.err"
+		wait_for grep -q '^Over the budget of 50 %.*: single misses and expunges\.$' "$tmp/trace.err"
 		wait_for nobody_listens "$load" miss
-		nobody_listens "$load" expunge
+		wait_for nobody_listens "$load" expunge
 		wait_for grep -q ' end$' "$tmp/own"
 		kill -INT "$tracer"
 		wait "$tracer"
@@ -60,7 +62,7 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 		wait "$load"
 		[ "$(shed "$tmp/trace" exact)" = 0 ]
 		adds_up "$tmp/trace" "$(own "$tmp/own")"
-		jq -e 'select(.type == "end") | .overhead.budget == 0.02
+		jq -e 'select(.type == "end") | .overhead.budget == 0.5
 			and .maps[0].hists.miss_wait.sample and (.maps[0].hists.promote_misses.sample | not)' \
 			"$tmp/trace"
 	done
@@ -83,11 +85,11 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 @test "overhead: comes back when the rate has fallen" {
 	start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --hold-after 1500000 --hold-end --mix miss --ops 1500100
 	load=$pid
-	trace "$tmp/trace" --exact --max-overhead 2 --audit -p "$load"
+	trace "$tmp/trace" --exact --max-overhead 50 --audit -p "$load"
 	go_on "$load"
 	wait_for grep -q '^Over the budget.*: single misses' "$tmp/trace.err"
 	wait_for grep -q ' after$' "$tmp/own"
-	wait_for grep -q '^Within the budget of 2 %: traced again: single misses' "$tmp/trace.err"
+	wait_for grep -q '^Within the budget of 50 %: traced again: single misses' "$tmp/trace.err"
 	[ "$(semaphore "$load" miss)" = 1 ]
 	go_on "$load"
 	wait_for grep -q ' end$' "$tmp/own"

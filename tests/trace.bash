@@ -37,6 +37,7 @@ wait_for() {
 start() { # output file, pattern, command...
 	local out=$1 pattern=$2
 	shift 2
+	: >"$out" # what another one wrote there is not waited for
 	"$@" >"$out" 2>&1 3>&- </dev/null &
 	pid=$!
 	pids+=("$pid")
@@ -49,6 +50,7 @@ go_on() { kill -USR1 "$1"; }
 trace() { # output file, options...
 	local out=$1
 	shift
+	: >"$out.err" # as in start()
 	"$SMAPTRACE" -i 0.2 -f json -o "$out" "$@" 2>"$out.err" >/dev/null 3>&- </dev/null &
 	tracer=$!
 	pids+=("$tracer")
