@@ -47,7 +47,7 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 	# One hit for each miss costs a multiple of the process's own time, one for 64 a tenth:
 	# between them whatever the machine.
 	for way in multi perf; do
-		start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --hold-end --mix miss --threads 2 --seconds 2
+		start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --hold-end --mix miss --threads 2 --seconds 5
 		load=$pid
 		SMAPTRACE_ATTACH=$way trace "$tmp/trace" --exact --max-overhead 50 -p "$load"
 		[ "$(semaphore "$load" miss)" = 1 ]
