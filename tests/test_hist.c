@@ -149,6 +149,32 @@ static void test_steady_sum(void **state)
 	assert_true(hist_steady_sum(&hist) == UINT64_MAX);
 }
 
+/* All that goes in comes out: empty ones, the first and the last slot, all of them full. */
+static void test_packed(void **state)
+{
+	struct hist set[ST_HIST_COUNT] = {0}, got;
+	uint64_t words[HIST_PACKED_MAX];
+
+	(void)state;
+	assert_int_equal(hist_pack(set, words), 1);
+	hist_add(&set[0], 0);
+	hist_add(&set[2], 5);
+	hist_add(&set[2], 300);
+	hist_add(&set[ST_HIST_COUNT - 1], UINT64_MAX);
+	assert_int_equal(hist_pack(set, words), 1 + 2 + 1 + 2 + 7 + 2 + 1);
+	for (int full = 0; full < 2; full++) {
+		for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+			bool any = hist_unpack(words, i, &got);
+
+			assert_int_equal(any, hist_count(&set[i]) > 0);
+			if (any)
+				assert_memory_equal(&got, &set[i], sizeof(got));
+		}
+		memset(set, 0xa5, sizeof(set));
+		assert_int_equal(hist_pack(set, words), HIST_PACKED_MAX);
+	}
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -166,7 +192,7 @@ int main(void)
 		cmocka_unit_test(test_slots),	   cmocka_unit_test(test_arithmetic),
 		cmocka_unit_test(test_percentile), cmocka_unit_test(test_print),
 		cmocka_unit_test(test_width),	   cmocka_unit_test(test_names),
-		cmocka_unit_test(test_steady_sum),
+		cmocka_unit_test(test_steady_sum), cmocka_unit_test(test_packed),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);

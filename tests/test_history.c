@@ -115,6 +115,30 @@ static void test_figures(void **state)
 	feed_free(feed);
 }
 
+/* Without a probe for all waits there are those of misses; and packed it is all the same. */
+static void test_waits_of_misses(void **state)
+{
+	struct feed *feed = begin((struct history_options){.sizes = true});
+	struct report_map *map = feed_map(feed, 1, 16, 0, 30);
+	struct hist *wait = hist_of(feed, map, ST_HIST_miss_wait);
+	uint64_t words[HIST_PACKED_MAX];
+	const uint32_t *sizes;
+
+	(void)state;
+	hist_add(wait, 70000);
+	hist_add(hist_of(feed, map, ST_HIST_promote_entries), 20);
+	hist_pack(map->hists, words);
+	map->packed_hists = words;
+	map->hists = NULL;
+	window(feed, SECOND);
+	assert_true(value(feed, 16, HISTORY_lock_wait_p99, 0) == hist_percentile(wait, 99));
+	assert_true(value(feed, 16, HISTORY_promotion_size, 0) == 20);
+	sizes = history_sizes(feed->history, history_find(feed->history, 1, 16, 0), 0);
+	assert_non_null(sizes);
+	assert_int_equal(sizes[4], 1);
+	feed_free(feed);
+}
+
 static void test_unknown_is_not_zero(void **state)
 {
 	struct feed *feed = begin((struct history_options){.sizes = true});
@@ -330,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_end_adds_nothing),
 		cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_waits_of_misses),
 		cmocka_unit_test(test_unknown_is_not_zero),
 		cmocka_unit_test(test_lives),
 		cmocka_unit_test(test_decimate),

@@ -40,6 +40,45 @@ void hist_merge(struct hist *into, const struct hist *from)
 	into->sum += from->sum;
 }
 
+/*
+ * Word 0 has a bit for each that is not empty. Of each of these follow: the first slot in use
+ * with, shifted by 8, how many slots there are from it to the last; the sum; those slots.
+ */
+size_t hist_pack(const struct hist *hists, uint64_t *words)
+{
+	size_t at = 1;
+
+	words[0] = 0;
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		unsigned end = hist_used_slots(&hists[i]), first = 0;
+
+		if (end == 0)
+			continue;
+		while (hists[i].slots[first] == 0)
+			first++;
+		words[0] |= 1ULL << i;
+		words[at++] = first | (end - first) << 8;
+		words[at++] = hists[i].sum;
+		memcpy(words + at, hists[i].slots + first, (end - first) * sizeof(*words));
+		at += end - first;
+	}
+	return at;
+}
+
+bool hist_unpack(const uint64_t *words, unsigned which, struct hist *ret_hist)
+{
+	const uint64_t *at = words + 1;
+
+	if (!(words[0] & 1ULL << which))
+		return false;
+	for (unsigned i = 0; i < which; i++)
+		if (words[0] & 1ULL << i)
+			at += 2 + (at[0] >> 8);
+	*ret_hist = (struct hist){.sum = at[1]};
+	memcpy(ret_hist->slots + (at[0] & 0xff), at + 2, (at[0] >> 8) * sizeof(*at));
+	return true;
+}
+
 static uint64_t less(uint64_t now, uint64_t before)
 {
 	return now > before ? now - before : 0;

@@ -6,6 +6,8 @@
 #ifndef HIST_H
 #define HIST_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "../bpf/smaptrace.h"
 #include "sink.h"
@@ -42,6 +44,15 @@ uint64_t hist_percentile(const struct hist *hist, double percent);
  * above 16 times the median, in slots, counts as that much. At most hist->sum.
  */
 uint64_t hist_steady_sum(const struct hist *hist);
+
+/*
+ * A set by enum st_hist in few words, a tenth of its size in practice: nothing of what is
+ * empty. `words` has room for HIST_PACKED_MAX; returns how many it took.
+ */
+#define HIST_PACKED_MAX (1 + ST_HIST_COUNT * (2 + SMAP_HIST_SLOTS))
+size_t hist_pack(const struct hist *hists, uint64_t *words);
+/* One of them; false: it is empty, and *ret_hist as it was. */
+bool hist_unpack(const uint64_t *words, unsigned which, struct hist *ret_hist);
 
 /*
  * As bcc prints them, "low -> high : count |****|", from the first to the last slot in

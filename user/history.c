@@ -189,9 +189,9 @@ static int add_sample(struct history *history, struct history_map *map,
 	snprintf(map->comm, sizeof(map->comm), "%.16s", from->comm ? from->comm : "");
 	map->alive = from->alive;
 	map->last_seen = history->windows;
-	if (!sample.promotions || !history->opts.sizes)
+	if (isnan(sample.value[HISTORY_promotion_size]) || !history->opts.sizes)
 		return 0;
-	return add_sizes(history, map, slot, sample.promotions);
+	return add_sizes(history, map, slot, &sample.promotions);
 }
 
 /* Maps that are not in the window get the time that passed, too. */

@@ -34,8 +34,8 @@
 	X(read_len, "entries", LAST, "entries in read")                                            \
 	X(dirty_len, "entries", LAST, "entries in dirty")                                          \
 	X(backlog, "items", PEAK, "retired, not yet reclaimed")                                    \
-	X(lock_wait_p50, "ns", PEAK, "wait for the lock, P50 of a window")                         \
-	X(lock_wait_p99, "ns", PEAK, "wait for the lock, P99 of a window")                         \
+	X(lock_wait_p50, "ns", PEAK, "wait for the lock, P50 of a window") /* of any operation, */ \
+	X(lock_wait_p99, "ns", PEAK, "wait for the lock, P99 of a window") /* or of misses only */ \
 	X(promotion_size, "entries", PEAK, "average size of a window's promotions")
 
 enum history_figure {

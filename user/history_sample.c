@@ -36,11 +36,10 @@ float history_fold(enum history_folding how, double a, double a_ns, double b, do
 	return (float)(isnan(b) ? a : b);
 }
 
+/* Not empty. */
 static double average(const struct hist *hist)
 {
-	uint64_t count = hist_count(hist);
-
-	return count ? (double)hist->sum / (double)count : NAN;
+	return (double)hist->sum / (double)hist_count(hist);
 }
 
 static void sample_rates(double *value, const struct report_map *map)
@@ -55,6 +54,28 @@ static void sample_rates(double *value, const struct report_map *map)
 	value[HISTORY_rebuilds] = (double)count[ST_COUNTER_rebuilds] / seconds;
 	value[HISTORY_copied] = (double)count[ST_COUNTER_copied] / seconds;
 	value[HISTORY_cost_share] = map->cost_share;
+}
+
+/*
+ * Waits of all operations where they are counted. By default they are not: what is then
+ * known is the wait of each miss.
+ */
+static void sample_hists(struct history_sample *sample, const struct report_map *map)
+{
+	struct hist room;
+	const struct hist *hist = report_hist(map, ST_HIST_lock_wait, &room);
+
+	if (!hist)
+		hist = report_hist(map, ST_HIST_miss_wait, &room);
+	if (hist) {
+		sample->value[HISTORY_lock_wait_p50] = (double)hist_percentile(hist, 50);
+		sample->value[HISTORY_lock_wait_p99] = (double)hist_percentile(hist, 99);
+	}
+	hist = report_hist(map, ST_HIST_promote_entries, &room);
+	if (hist) {
+		sample->value[HISTORY_promotion_size] = average(hist);
+		sample->promotions = *hist;
+	}
 }
 
 struct history_sample history_sample(const struct report_map *map)
@@ -72,16 +93,6 @@ struct history_sample history_sample(const struct report_map *map)
 		value[HISTORY_dirty_len] = (double)map->now.dirty_len;
 		value[HISTORY_backlog] = (double)map->now.backlog;
 	}
-	if (!map->hists)
-		return sample;
-	if (hist_used_slots(&map->hists[ST_HIST_lock_wait])) {
-		const struct hist *wait = &map->hists[ST_HIST_lock_wait];
-
-		value[HISTORY_lock_wait_p50] = (double)hist_percentile(wait, 50);
-		value[HISTORY_lock_wait_p99] = (double)hist_percentile(wait, 99);
-	}
-	value[HISTORY_promotion_size] = average(&map->hists[ST_HIST_promote_entries]);
-	if (!isnan(value[HISTORY_promotion_size]))
-		sample.promotions = &map->hists[ST_HIST_promote_entries];
+	sample_hists(&sample, map);
 	return sample;
 }

@@ -10,7 +10,7 @@
 
 struct history_sample {
 	double value[HISTORY_FIGURE_COUNT]; /* NAN = not known */
-	const struct hist *promotions;	    /* by entries; NULL = none. Borrowed from the map */
+	struct hist promotions;		    /* by entries */
 };
 
 struct history_sample history_sample(const struct report_map *map);

@@ -101,6 +101,8 @@ static void put_figures(struct sink *sink, const struct report_map *map)
 static int put_detail(struct sink *sink, const struct report *report, const struct report_map *map,
 		      bool open)
 {
+	const struct hist *hist;
+	struct hist room;
 	int err;
 
 	sink_printf(sink, "<details%s><summary><code>", open ? " open=\"open\"" : "");
@@ -112,8 +114,9 @@ static int put_detail(struct sink *sink, const struct report *report, const stru
 	html_map_charts(sink, report, map);
 	err = html_flames(sink, map);
 	sink_puts(sink, "<div class=\"hists\">\n");
-	for (unsigned i = 0; map->hists && i < ST_HIST_COUNT; i++)
-		html_hist(sink, &map->hists[i], i);
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		if ((hist = report_hist(map, i, &room)))
+			html_hist(sink, hist, i);
 	sink_puts(sink, "</div></details>\n");
 	return err;
 }

@@ -174,16 +174,21 @@ static void choose(struct metrics *metrics, struct metrics_group **sorted)
 
 /* --- histograms, and what is in no group of its own ----------------------------- */
 
-static int add_hists(struct metrics_group *group, const struct hist *hists)
+static int add_hists(struct metrics_group *group, const struct report_map *map)
 {
-	if (!hists)
-		return 0;
-	if (!group->hists)
-		group->hists = calloc(ST_HIST_COUNT, sizeof(*group->hists));
-	if (!group->hists)
-		return -ENOMEM;
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		hist_merge(&group->hists[i], &hists[i]);
+	struct hist room;
+
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		const struct hist *hist = report_hist(map, i, &room);
+
+		if (!hist)
+			continue;
+		if (!group->hists)
+			group->hists = calloc(ST_HIST_COUNT, sizeof(*group->hists));
+		if (!group->hists)
+			return -ENOMEM;
+		hist_merge(&group->hists[i], hist);
+	}
 	return 0;
 }
 
@@ -297,7 +302,7 @@ static int second_pass(struct metrics *metrics, const struct report *report,
 
 		if (!shown)
 			add_other(metrics, map);
-		err = add_hists(shown ? of_map[i] : &metrics->other, map->hists);
+		err = add_hists(shown ? of_map[i] : &metrics->other, map);
 	}
 	return err;
 }

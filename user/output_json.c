@@ -106,6 +106,18 @@ static json_t *hist_json(unsigned i, const struct hist *hist, bool sample)
 	return object;
 }
 
+static json_t *hists_json(const struct report_map *map)
+{
+	json_t *object = json_object();
+	struct hist room;
+
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		json_object_set_new(
+			object, hist_info[i].name,
+			hist_json(i, report_hist(map, i, &room), map->estimated & 1U << i));
+	return object;
+}
+
 static json_t *window_json(const struct report_map *map)
 {
 	const struct model_window *window = &map->window;
@@ -154,12 +166,7 @@ static json_t *map_json(const struct report_map *map, enum report_kind kind)
 	set_any_counters(object, "missing", map->missing);
 	json_object_set_new(object, "window", window_json(map));
 	json_object_set_new(object, "state", state_json(map));
-	part = json_object();
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		json_object_set_new(
-			part, hist_info[i].name,
-			hist_json(i, map->hists ? &map->hists[i] : NULL, map->estimated & 1U << i));
-	json_object_set_new(object, "hists", part);
+	json_object_set_new(object, "hists", hists_json(map));
 	if (map->stack_count)
 		json_object_set_new(object, "stacks",
 				    json_stacks(map->stacks, map->stack_count,

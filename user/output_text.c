@@ -77,51 +77,58 @@ static struct ranked *rank(const struct report *report, bool all, size_t *ret_co
 
 /* --- histograms ----------------------------------------------------------- */
 
-static void put_hists(struct sink *sink, const struct hist *hists, uint32_t estimated)
+static void put_hists(struct sink *sink, const struct report_map *map)
 {
-	for (unsigned i = 0; hists && i < ST_HIST_COUNT; i++) {
-		uint64_t count = hist_count(&hists[i]);
+	struct hist room;
+
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		const struct hist *hist = report_hist(map, i, &room);
+		uint64_t count = hist ? hist_count(hist) : 0;
 
 		if (count == 0)
 			continue;
 		sink_printf(sink, "\n  %s (%s)%s\n", hist_info[i].title, hist_info[i].unit,
-			    estimated & 1U << i ? ", a sample" : "");
+			    map->estimated & 1U << i ? ", a sample" : "");
 		sink_printf(sink, "  %" PRIu64 " value%s, average %s, P50 ~%s, P99 ~%s\n", count,
-			    plural(count), text_shorten((double)hists[i].sum / (double)count).text,
-			    text_shorten((double)hist_percentile(&hists[i], 50)).text,
-			    text_shorten((double)hist_percentile(&hists[i], 99)).text);
-		hist_print(sink, &hists[i], hist_info[i].unit);
+			    plural(count), text_shorten((double)hist->sum / (double)count).text,
+			    text_shorten((double)hist_percentile(hist, 50)).text,
+			    text_shorten((double)hist_percentile(hist, 99)).text);
+		hist_print(sink, hist, hist_info[i].unit);
 	}
 }
 
 /* `own` maps each with its own histograms, all others added up. */
 static void put_all_hists(struct sink *sink, const struct ranked *maps, size_t count, size_t own)
 {
-	struct hist sum[ST_HIST_COUNT] = {0};
-	uint32_t estimated = 0;
+	struct hist sum[ST_HIST_COUNT] = {0}, room;
+	struct report_map rest = {.hists = sum};
 	size_t others = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct report_map *map = maps[i].map;
 
-		if (!map->hists)
+		if (!map->hists && !map->packed_hists)
 			continue;
 		if (i < own) {
 			sink_puts(sink, "\nhistograms of ");
 			text_put_name(sink, map->name, 40);
 			sink_printf(sink, " (pid %d)\n", map->pid);
-			put_hists(sink, map->hists, map->estimated);
+			put_hists(sink, map);
 			continue;
 		}
 		others++;
-		estimated |= map->estimated;
-		for (unsigned h = 0; h < ST_HIST_COUNT; h++)
-			hist_merge(&sum[h], &map->hists[h]);
+		rest.estimated |= map->estimated;
+		for (unsigned h = 0; h < ST_HIST_COUNT; h++) {
+			const struct hist *hist = report_hist(map, h, &room);
+
+			if (hist)
+				hist_merge(&sum[h], hist);
+		}
 	}
 	if (others == 0)
 		return;
 	sink_printf(sink, "\nhistograms of %zu other map%s, added up\n", others, plural(others));
-	put_hists(sink, sum, estimated);
+	put_hists(sink, &rest);
 }
 
 /* --- cost and losses -------------------------------------------------------------- */

@@ -298,6 +298,13 @@ uint64_t report_unix_ns(const struct report_meta *meta, uint64_t ns)
 	return meta->start_unix_ns + (ns - meta->start_ns); /* also right for earlier moments */
 }
 
+const struct hist *report_hist(const struct report_map *map, enum st_hist which, struct hist *room)
+{
+	if (map->packed_hists)
+		return hist_unpack(map->packed_hists, which, room) ? room : NULL;
+	return map->hists && hist_used_slots(&map->hists[which]) ? &map->hists[which] : NULL;
+}
+
 uint64_t report_activity(const struct report_map *map)
 {
 	const uint64_t *count = map->window.count;

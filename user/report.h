@@ -60,7 +60,8 @@ struct report_map {
 	/* What happened: in the window, or since the attach in a REPORT_END. */
 	struct model_window window;
 	bool active;			 /* something did */
-	const struct hist *hists;	 /* of the same time, by enum st_hist; NULL = all empty */
+	const struct hist *hists;	 /* of the same time; NULL = all empty. See report_hist() */
+	const uint64_t *packed_hists;	 /* instead of `hists`, in a copy: hist_pack() */
 	const struct stack_cost *stacks; /* of the same time; by kind, then the dearest first */
 	size_t stack_count;
 	uint64_t miss_debt;
@@ -166,6 +167,8 @@ const char *report_severity(enum finding_severity severity);
 double report_seconds(const struct report *report);
 /* A CLOCK_MONOTONIC moment as CLOCK_REALTIME. */
 uint64_t report_unix_ns(const struct report_meta *meta, uint64_t ns);
+/* A histogram of a map, maybe unpacked into *room; NULL = empty. */
+const struct hist *report_hist(const struct report_map *map, enum st_hist which, struct hist *room);
 /* How busy a map was, for "busiest first". */
 uint64_t report_activity(const struct report_map *map);
 

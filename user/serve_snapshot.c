@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * serve_snapshot.c - see serve_snapshot.h. Model: everything lies in a few large chunks
- * that are freed together. Histograms are the bulk, and only maps in which something
- * happened have any: of the others they are all empty.
+ * that are freed together. Histograms would be the bulk, of which most slots are empty: they
+ * are packed, and only maps in which something happened have any.
  */
 #include "serve_snapshot.h"
 
@@ -76,6 +76,13 @@ static void copy_targets(struct owned *owned, const struct report *from)
 	owned->snapshot.report.targets = targets;
 }
 
+static const uint64_t *pack_hists(struct owned *owned, const struct hist *hists)
+{
+	uint64_t words[HIST_PACKED_MAX];
+
+	return hists ? copy(owned, words, hist_pack(hists, words) * sizeof(*words)) : NULL;
+}
+
 static void copy_maps(struct owned *owned, const struct report *from)
 {
 	struct report_map *maps = copy(owned, from->maps, from->map_count * sizeof(*maps));
@@ -86,10 +93,8 @@ static void copy_maps(struct owned *owned, const struct report *from)
 		maps[i].comm = i > 0 && from->maps[i].comm == from->maps[i - 1].comm
 				       ? maps[i - 1].comm
 				       : copy_text(owned, maps[i].comm);
-		maps[i].hists =
-			maps[i].active && maps[i].hists
-				? copy(owned, maps[i].hists, ST_HIST_COUNT * sizeof(struct hist))
-				: NULL;
+		maps[i].packed_hists = maps[i].active ? pack_hists(owned, maps[i].hists) : NULL;
+		maps[i].hists = NULL;
 		/* The stacks themselves never change, and live as long as the model. */
 		maps[i].stacks =
 			copy(owned, maps[i].stacks, maps[i].stack_count * sizeof(*maps[i].stacks));

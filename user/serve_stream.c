@@ -19,9 +19,10 @@
 #include "history.h"
 #include "serve_frame.h"
 
-#define QUEUE_MAX 8    /* windows that wait for the thread */
-#define KEPT_S 30      /* frames are made so long after the last client, for its return */
-#define HEARTBEAT_S 15 /* so that a client that has gone is noticed */
+#define HISTORY_POINTS 120 /* with 1,000 maps 6 MB; a page that is open keeps more itself */
+#define QUEUE_MAX 8	   /* windows that wait for the thread */
+#define KEPT_S 30	   /* frames are made so long after the last client, for its return */
+#define HEARTBEAT_S 15	   /* so that a client that has gone is noticed */
 #define TICK_S 1
 
 static const char heartbeat[] = ":\n\n";
@@ -280,7 +281,7 @@ int stream_create(struct stream **ret_stream, const struct report_meta *meta)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&stream->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	err = history_create(&stream->history, &(struct history_options){0});
+	err = history_create(&stream->history, &(struct history_options){.points = HISTORY_POINTS});
 	if (!err)
 		err = -pthread_create(&stream->thread, NULL, run, stream);
 	if (err) {

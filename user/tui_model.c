@@ -79,26 +79,23 @@ static int compare(int pid, uint64_t addr, uint64_t id, int pid2, uint64_t addr2
 	return id < id2 ? -1 : id > id2;
 }
 
-static bool any_value(const struct hist *hists)
+static int detail_hists(struct tui_detail *detail, const struct report_map *map)
 {
-	for (unsigned i = 0; hists && i < ST_HIST_COUNT; i++)
-		if (hist_used_slots(&hists[i]))
-			return true;
-	return false;
-}
+	struct hist room;
 
-static int detail_hists(struct tui_detail *detail, const struct hist *hists)
-{
-	bool any = any_value(hists);
+	if (detail->window)
+		memset(detail->window, 0, ST_HIST_COUNT * sizeof(*detail->window));
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		const struct hist *hist = report_hist(map, i, &room);
 
-	if (any && !detail->window)
-		detail->window = calloc((size_t)2 * ST_HIST_COUNT, sizeof(*detail->window));
-	if (!detail->window)
-		return any ? -ENOMEM : 0;
-	memset(detail->window, 0, ST_HIST_COUNT * sizeof(*detail->window));
-	for (unsigned i = 0; any && i < ST_HIST_COUNT; i++) {
-		detail->window[i] = hists[i];
-		hist_merge(&detail->window[ST_HIST_COUNT + i], &hists[i]);
+		if (!hist)
+			continue;
+		if (!detail->window)
+			detail->window = calloc((size_t)2 * ST_HIST_COUNT, sizeof(*detail->window));
+		if (!detail->window)
+			return -ENOMEM;
+		detail->window[i] = *hist;
+		hist_merge(&detail->window[ST_HIST_COUNT + i], hist);
 	}
 	return 0;
 }
@@ -162,7 +159,7 @@ static int detail_update(struct tui_detail *detail, const struct report_map *map
 	detail->promotion_in_s = map->promotion_in_s;
 	detail->estimated = map->estimated;
 	err = detail_stacks(detail, map);
-	return err ? err : detail_hists(detail, map->hists);
+	return err ? err : detail_hists(detail, map);
 }
 
 /* The detail of this map out of the old list, whose earlier ones belong to no map any more. */

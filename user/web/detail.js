@@ -17,6 +17,9 @@ const TITLES = {
 	rebuild_copied: "Entries copied by a rebuild", rebuild_expunged: "Entries expunged by a rebuild",
 	reclaim_backlog: "Backlog after a reclaim", reclaim_age: "Age of the oldest item at a reclaim",
 	lock_wait: "Wait for the lock, any operation",
+	offcpu_wait: "Off the CPU waiting for the lock",
+	offcpu_preempted: "Off the CPU holding the lock, preempted",
+	offcpu_blocked: "Off the CPU holding the lock, asleep",
 };
 
 /* title, format of values, and series: [label, colour, name in /history, value of a map now]. */
@@ -31,7 +34,7 @@ const CHARTS = [
 	{ title: "Misses until the next promotion", format: si, series: [
 		["debt", "--one", "miss_debt", (m) => m.data.state.miss_debt],
 		["threshold", "--three", "threshold", (m) => m.data.state.threshold]] },
-	{ title: "Wait for the lock on a miss", format: duration, series: [
+	{ title: "Wait for the lock", format: duration, series: [
 		["P50", "--one", "lock_wait_p50", (m) => m.p50],
 		["P99", "--two", "lock_wait_p99", (m) => m.p99]] },
 	{ title: "Retired, not yet reclaimed", format: si, series: [

@@ -39,7 +39,8 @@ class SmapMap {
 	update(data) {
 		const seconds = data.window.ns / 1e9;
 		const rate = (count) => (seconds > 0 ? count / seconds : 0);
-		const wait = data.hists.miss_wait;
+		// Of all operations where they are counted; as history_sample.c.
+		const wait = data.hists.lock_wait.count ? data.hists.lock_wait : data.hists.miss_wait;
 
 		this.data = data;
 		this.label = mapName(data);

@@ -50,7 +50,7 @@ const COLUMNS = [
 		} },
 	{ key: "entries", head: "Read / dirty", title: "entries listed", value: (m) => m.data.state.read_len + m.data.state.dirty_len,
 		draw: (cell, m) => setText(cell, `${si(m.data.state.read_len)} / ${si(m.data.state.dirty_len)}`) },
-	{ key: "wait", head: "Lock wait P50 / P99", title: "of misses, in the window", value: (m) => m.p99 ?? -1,
+	{ key: "wait", head: "Lock wait P50 / P99", title: "in the window, of misses if no others are counted", value: (m) => m.p99 ?? -1,
 		draw: (cell, m) => setText(cell, m.p99 === null ? "–" : `${duration(m.p50)} / ${duration(m.p99)}`) },
 	{ key: "backlog", head: "Backlog", title: "retired items that wait for a grace period", value: (m) => m.data.state.backlog,
 		draw: (cell, m) => setText(cell, si(m.data.state.backlog)) },
