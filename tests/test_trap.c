@@ -304,6 +304,7 @@ static void test_names_and_the_table(void **state)
 		char heading[64];
 		snprintf(heading, sizeof(heading), "docs/traps.md#%s", trap_table[i]->name);
 		assert_string_equal(trap_table[i]->link, heading);
+		assert_true(trap_table[i]->summary && *trap_table[i]->summary);
 	}
 }
 

@@ -13,19 +13,8 @@
 #include <string.h>
 #include <time.h>
 #include "names.h"
-#include "policy.h"
 
 #define STACK_FRAMES 6 /* of the busiest stack, from the map's caller outwards */
-
-/* A trap of policy.h that has no summary here does not compile. */
-#define SUMMARY_pseudo_expansion                                                                   \
-	"New keys wait in dirty and the promotion that would make them cheap to read does not "    \
-	"come."
-#define SUMMARY_read_diffusion                                                                     \
-	"Misses set off promotions, and each one after makes the map copy all of its entries "     \
-	"again."
-#define SUMMARY_write_starvation                                                                   \
-	"Writers keep clean-up from running: what was deleted stays in memory."
 
 /* --- pieces --------------------------------------------------------------- */
 
@@ -97,20 +86,6 @@ static void add_clock(struct line *line, const struct report_meta *meta, uint64_
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	add(line, "%s", clock);
 }
-
-/* --- traps ---------------------------------------------------------------- */
-
-/* Names in the sources have underscores; the join key has hyphens. */
-#define NAME_pseudo_expansion "pseudo-expansion"
-#define NAME_read_diffusion "read-diffusion"
-#define NAME_write_starvation "write-starvation"
-
-const struct trap_text trap_texts[] = {
-#define TRAP_TEXT(trap, ...) {NAME_##trap, SUMMARY_##trap, "docs/traps.md#" NAME_##trap},
-	TRAP_LIMITS(TRAP_TEXT)
-#undef TRAP_TEXT
-		{NULL, NULL, NULL},
-};
 
 bool finding_same(const struct finding *a, const struct finding *b)
 {

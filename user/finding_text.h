@@ -16,15 +16,6 @@
 /* Room for a title or a line of evidence: a map's name, a process's, and our words. */
 #define FINDING_LINE_MAX 1024
 
-struct trap_text {
-	const char *name;    /* join key: "read-diffusion" */
-	const char *summary; /* one sentence */
-	const char *link;    /* the section of the docs */
-};
-
-/* All traps there are, NULL-ended by name. */
-extern const struct trap_text trap_texts[];
-
 /* Whether both are of one trap in one map. */
 bool finding_same(const struct finding *a, const struct finding *b);
 

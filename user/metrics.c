@@ -16,8 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "finding_text.h"
 #include "metrics_group.h"
+#include "trap.h"
 
 #define SCORE_KEPT 0.5	/* of the score of the window before */
 #define SCORE_AHEAD 2.0 /* a newcomer must have so many times as much */
@@ -213,8 +213,8 @@ static bool unused(const struct metrics_group *group, void *ctx)
 
 static int trap_bit(const char *trap)
 {
-	for (int i = 0; trap_texts[i].name && i < METRICS_TRAPS_MAX; i++)
-		if (strcmp(trap_texts[i].name, trap) == 0)
+	for (int i = 0; trap_table[i] && i < METRICS_TRAPS_MAX; i++)
+		if (strcmp(trap_table[i]->name, trap) == 0)
 			return i;
 	return -1;
 }
@@ -242,7 +242,7 @@ static void add_finding(struct metrics *metrics, const struct finding *finding)
 			? metrics_find(metrics, finding->pid, finding->comm, finding->name)
 			: NULL;
 
-	count_finding(metrics, bit < 0 ? "budget" : trap_texts[bit].name, finding->severity);
+	count_finding(metrics, bit < 0 ? "budget" : trap_table[bit]->name, finding->severity);
 	if (bit >= 0 && group && !finding->until_ns)
 		group->traps |= 1U << bit;
 }

@@ -28,7 +28,7 @@ struct metrics_group {
 	char name[SMAP_NAME_LEN];
 	bool shown;
 	double score;	/* how busy of late */
-	unsigned traps; /* bit per trap_texts[]: active */
+	unsigned traps; /* bit per trap_table[]: active */
 	/* Lifetime totals: of maps that have ended, and of the living. */
 	uint64_t ended[ST_COUNTER_COUNT];
 	uint64_t living[ST_COUNTER_COUNT];
@@ -44,7 +44,7 @@ struct metrics_loss {
 
 /* Findings so far, by trap and severity. */
 struct metrics_found {
-	const char *trap; /* of trap_texts[], or "budget" */
+	const char *trap; /* of trap_table[], or "budget" */
 	enum finding_severity severity;
 	uint64_t count;
 };

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "finding_text.h"
+#include "trap.h"
 
 /* Slots with a bucket of their own; what is below is in the first, above in +Inf. */
 #define NS_FIRST 7 /* to 255 ns */
@@ -199,11 +199,11 @@ static void walk_traps(const struct walk *walk)
 		FAMILY("trap_active", GAUGE, NUMBER, "1 while the trap holds a map of this name.");
 
 	begin(walk, &active);
-	for (unsigned t = 0; trap_texts[t].name && t < METRICS_TRAPS_MAX; t++)
+	for (unsigned t = 0; trap_table[t] && t < METRICS_TRAPS_MAX; t++)
 		for (size_t i = 0; i < walk->count; i++) {
 			const struct metrics_point point = {
 				.series = i,
-				.labels = {{"trap", trap_texts[t].name}},
+				.labels = {{"trap", trap_table[t]->name}},
 				.number = walk->series[i]->traps >> t & 1,
 			};
 

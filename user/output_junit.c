@@ -19,6 +19,7 @@
 #include "finding_text.h"
 #include "markup.h"
 #include "overhead_text.h"
+#include "trap.h"
 
 /* --- what is counted ------------------------------------------------------ */
 
@@ -109,11 +110,7 @@ static int compare_map(const void *key, const void *element)
 /* Whether the finding's trap and map have a test case anyway. Maps are in order. */
 static bool listed(const struct report *report, const struct finding *finding)
 {
-	const struct trap_text *trap = trap_texts;
-
-	while (trap->name && strcmp(trap->name, finding->trap) != 0)
-		trap++;
-	return trap->name && report->map_count > 0 &&
+	return trap_find(finding->trap) && report->map_count > 0 &&
 	       bsearch(finding, report->maps, report->map_count, sizeof(report->maps[0]),
 		       compare_map);
 }
@@ -122,7 +119,7 @@ static void count_cases(const struct view *view, size_t *ret_tests, size_t *ret_
 {
 	size_t tests = 2, failures = 0, end;
 
-	for (const struct trap_text *trap = trap_texts; trap->name; trap++)
+	for (size_t i = 0; trap_table[i]; i++)
 		tests += view->report->map_count;
 	for (size_t begin = 0; begin < view->count; begin = end) {
 		bool failed = false;
@@ -214,8 +211,8 @@ static int put_map(struct sink *sink, const struct view *view, const struct repo
 
 	key.name = map->name;
 	key.comm = map->comm;
-	for (const struct trap_text *trap = trap_texts; trap->name && !err; trap++) {
-		key.trap = trap->name;
+	for (size_t i = 0; trap_table[i] && !err; i++) {
+		key.trap = trap_table[i]->name;
 		err = put_case(sink, view, &key);
 	}
 	return err;

@@ -18,6 +18,7 @@
 #include "finding_text.h"
 #include "json_sink.h"
 #include "overhead_text.h"
+#include "trap.h"
 
 #define SARIF_SCHEMA "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -91,8 +92,9 @@ static json_t *rules_json(const struct report *report)
 {
 	json_t *rules = json_array();
 
-	for (const struct trap_text *trap = trap_texts; trap->name; trap++)
-		json_array_append_new(rules, rule_json(trap->name, trap->summary, trap->link));
+	for (size_t i = 0; trap_table[i]; i++)
+		json_array_append_new(rules, rule_json(trap_table[i]->name, trap_table[i]->summary,
+						       trap_table[i]->link));
 	for (size_t i = 0; i < report->finding_count; i++) {
 		const struct finding *finding = &report->findings[i];
 

@@ -66,8 +66,9 @@ struct verdict {
 };
 
 struct trap {
-	const char *name; /* join key */
-	const char *link; /* section of the docs */
+	const char *name;    /* join key */
+	const char *summary; /* one sentence */
+	const char *link;    /* section of the docs */
 	void (*judge)(const struct trap_view *view, struct verdict *ret_verdict);
 	size_t severity_offset; /* in struct limits: enum finding_severity */
 };

@@ -105,6 +105,8 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_pseudo_expansion = {
 	.name = "pseudo-expansion",
+	.summary = "New keys wait in dirty and the promotion that would make them cheap to read "
+		   "does not come.",
 	.link = "docs/traps.md#pseudo-expansion",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.pseudo_expansion),

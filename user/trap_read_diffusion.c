@@ -82,6 +82,8 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_read_diffusion = {
 	.name = "read-diffusion",
+	.summary = "Misses set off promotions, and each one after makes the map copy all of its "
+		   "entries again.",
 	.link = "docs/traps.md#read-diffusion",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.read_diffusion),

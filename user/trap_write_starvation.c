@@ -170,6 +170,7 @@ static void judge(const struct trap_view *view, struct verdict *v)
 
 const struct trap trap_write_starvation = {
 	.name = "write-starvation",
+	.summary = "Writers keep clean-up from running: what was deleted stays in memory.",
 	.link = "docs/traps.md#write-starvation",
 	.judge = judge,
 	.severity_offset = offsetof(struct limits, severity.write_starvation),
