@@ -10,14 +10,4 @@ O=${O:-.output}
 
 names='pseudo-canonical|diffusion-1k|starvation-canonical|unseen-tombs-beside-dirty'
 names+='|none-bulk-load|none-restore|none-level-backlog'
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-
-score() { LATE='' tests/score.sh -p -s 9 "$@" | tee "$said"; [ "${PIPESTATUS[0]}" = 0 ]; }
-
-score -j 16 "^($names)	" && exit 0
-# A machine that stood still for seconds has no verdict: what was wrong runs once more, alone.
-again=$(sed -n 's/^  WRONG \([^:]*\): .*/\1/p' "$said" | sort -u | paste -s -d '|')
-[ -n "$again" ] || exit 1
-echo "once more, alone: $again"
-score -j 1 "^($again)	"
+LATE='' tests/score.sh -p -j 16 -s 9 "^($names)	" || exit 1

@@ -33,13 +33,16 @@ shift $((OPTIND - 1))
 need jq "$SMAPTRACE" "$TRAPLOAD"
 mkdir -p "$O/score"
 
-# One run under check: $1.json, $1.map (what trapload printed), $1.err. False if it failed.
+# One run under check: $1.json, $1.map (what trapload printed), $1.err. False if it failed. Each has
+# a file of its own to trace: a probe is in all processes of a file, so that an --exact run would
+# slow down the others.
 trace() { # base, scenario, options of check...
 	local base=$1 name=$2
 	shift 2
+	cp "$TRAPLOAD" "$base.trapload"
 	# shellcheck disable=SC2086
 	"$SMAPTRACE" check -o /dev/null --report "$base.json" "$@" -- \
-		"$TRAPLOAD" "$name" ${seconds:+--seconds $seconds} >"$base.map" 2>"$base.err"
+		"$base.trapload" "$name" ${seconds:+--seconds $seconds} >"$base.map" 2>"$base.err"
 	grep -q '"type":"end"' "$base.json" && grep -q '"type":"run"' "$base.map" && return
 	echo "$name $*:" >&2
 	tail -n 3 "$base.err" >&2
