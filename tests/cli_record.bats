@@ -102,12 +102,23 @@ record() { # file, mapload's arguments...
 	[[ $output != *"some.3"* ]]
 }
 
+@test "diff: a trap that was not there is worse, one that was there is not" {
+	run "$SMAPTRACE" diff tests/fixtures/none-idle-dirty.smaprec tests/fixtures/pseudo-canonical.smaprec
+	[ "$status" = 100 ]
+	[[ $output == *"worse: suspect: pseudo-expansion, which was not there"*" and 1 trap worse"* ]]
+	run "$SMAPTRACE" diff tests/fixtures/pseudo-canonical.smaprec tests/fixtures/pseudo-canonical.smaprec
+	[ "$status" = 0 ]
+	[[ $output == *"0 figures and 0 traps worse"* ]]
+	run "$SMAPTRACE" diff tests/fixtures/pseudo-canonical.smaprec tests/fixtures/starvation-slow-free.smaprec
+	[[ $output == *"worse: suspect: write-starvation, which was not there"* ]]
+}
+
 @test "diff: nothing, something worse, nothing to compare" {
 	record "$tmp/hit" --ops 5000 --mix hit
 	record "$tmp/churn" --ops 50000 --mix churn
 	run "$SMAPTRACE" diff "$tmp/churn" "$tmp/churn"
 	[ "$status" = 0 ]
-	[[ $output == *"1 map name compared, 0 figures worse"* ]]
+	[[ $output == *"1 map name compared, 0 figures and 0 traps worse"* ]]
 	run "$SMAPTRACE" diff "$tmp/hit" "$tmp/churn"
 	[ "$status" = 100 ]
 	[[ $output == *"worse: load.0: misses"* ]]

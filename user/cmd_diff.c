@@ -4,7 +4,8 @@
  *
  * Maps are compared by name, for addresses differ from run to run; the figures of maps
  * of one name are added up. Worse is what grew beyond the ratio of its figure and is
- * above its floor: below it, twice of next to nothing is still next to nothing.
+ * above its floor: below it, twice of next to nothing is still next to nothing. Worse, too, is
+ * a trap that the first recording has in no map of the name.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "names.h"
 #include "options.h"
 #include "replay.h"
+#include "trap.h"
 
 /* X(name, unit, ratio, floor). Percentiles are estimates, off by up to a factor of two. */
 #define FIGURES(X)                                                                                 \
@@ -42,9 +44,35 @@ static const struct {
 #undef FIGURE_ENTRY
 };
 
-static int add_to_model(void *ctx, const struct record *record)
+/* One of the recordings, and what it says. */
+struct side {
+	struct model *model;
+	struct traps *traps;
+};
+
+static int add_record(void *ctx, const struct record *record)
 {
-	return model_add(ctx, record);
+	struct side *side = ctx;
+	int err = model_add(side->model, record);
+
+	return err || record->kind != RECORD_WINDOW ? err : traps_window(side->traps, side->model);
+}
+
+static int read_side(struct side *side, const char *path, const struct policy *policy,
+		     unsigned max_maps)
+{
+	struct recording_meta meta;
+	int err = replay_meta(path, &meta);
+
+	if (err)
+		return err;
+	err = model_create(&side->model);
+	if (!err)
+		err = traps_create(&side->traps, policy, meta.report.interval_ms, NULL);
+	if (err)
+		return log_err(err, "cannot start");
+	side->model->max_maps = replay_max_maps(max_maps);
+	return replay_run(path, &(struct record_sink){add_record, side});
 }
 
 /* The maps of a model that lived for a while, by name. */
@@ -127,8 +155,38 @@ static size_t compare(struct sink *sink, const char *name, const double *before,
 	return worse;
 }
 
+static bool is_among(const struct finding *finding, const struct finding *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i].trap, finding->trap) == 0 &&
+		    strcmp(list[i].name, finding->name) == 0)
+			return true;
+	return false;
+}
+
+/* How many traps the second has that the first has not; each is a line. */
+static size_t compare_traps(struct sink *sink, const struct traps *a, const struct traps *b,
+			    enum finding_severity from)
+{
+	size_t before_count, after_count, worse = 0;
+	const struct finding *before = traps_findings(a, &before_count);
+	const struct finding *after = traps_findings(b, &after_count);
+	char shown[NAME_ESCAPED_MAX + 1];
+
+	for (size_t i = 0; i < after_count; i++) {
+		if (after[i].severity < from || is_among(&after[i], before, before_count) ||
+		    is_among(&after[i], after, i))
+			continue;
+		(void)name_escape(shown, sizeof(shown), after[i].name);
+		sink_printf(sink, "worse: %s: %s, which was not there\n", shown, after[i].trap);
+		worse++;
+	}
+	return worse;
+}
+
 /* Both in order of names, side by side. */
-static int compare_sorted(struct sink *sink, const struct named *a, const struct named *b)
+static int compare_sorted(struct sink *sink, const struct named *a, const struct named *b,
+			  size_t trap_count)
 {
 	size_t worse = 0, compared = 0, i = 0, k = 0;
 	double before[FIGURE_COUNT], after[FIGURE_COUNT];
@@ -146,18 +204,23 @@ static int compare_sorted(struct sink *sink, const struct named *a, const struct
 		i = order <= 0 ? a_end : i;
 		k = order >= 0 ? b_end : k;
 	}
-	sink_printf(sink, "%zu map name%s compared, %zu figure%s worse\n", compared,
-		    compared == 1 ? "" : "s", worse, worse == 1 ? "" : "s");
-	return compared == 0 ? EXIT_INCONCLUSIVE : worse > 0 ? EXIT_TRAP : EXIT_CLEAN;
+	sink_printf(sink, "%zu map name%s compared, %zu figure%s and %zu trap%s worse\n", compared,
+		    compared == 1 ? "" : "s", worse, worse == 1 ? "" : "s", trap_count,
+		    trap_count == 1 ? "" : "s");
+	if (compared == 0)
+		return EXIT_INCONCLUSIVE;
+	return worse + trap_count > 0 ? EXIT_TRAP : EXIT_CLEAN;
 }
 
-static int compare_all(struct sink *sink, const struct model *a, const struct model *b)
+static int compare_all(struct sink *sink, const struct side *a, const struct side *b,
+		       enum finding_severity from)
 {
 	struct named before = {0}, after = {0};
 	int status = EXIT_CANNOT_TRACE;
 
-	if (!sort_by_name(&before, a) && !sort_by_name(&after, b))
-		status = compare_sorted(sink, &before, &after);
+	if (!sort_by_name(&before, a->model) && !sort_by_name(&after, b->model))
+		status = compare_sorted(sink, &before, &after,
+					compare_traps(sink, a->traps, b->traps, from));
 	free(before.map);
 	free(after.map);
 	return status;
@@ -165,32 +228,31 @@ static int compare_all(struct sink *sink, const struct model *a, const struct mo
 
 int command_diff(const struct options *opts)
 {
-	struct model *models[OPTIONS_FILES_MAX] = {NULL};
+	struct side side[OPTIONS_FILES_MAX] = {0};
+	struct policy *policy;
 	struct sink sink;
 	int status = EXIT_CLEAN, err;
 
-	for (size_t i = 0; i < OPTIONS_FILES_MAX && status == EXIT_CLEAN; i++) {
-		err = model_create(&models[i]);
-		if (err)
-			log_err(err, "cannot start");
-		else
-			models[i]->max_maps = replay_max_maps(opts->max_maps);
-		if (!err)
-			err = replay_run(opts->files[i],
-					 &(struct record_sink){add_to_model, models[i]});
-		if (err)
-			status = EXIT_CANNOT_TRACE;
+	if (policy_create(&policy)) {
+		log_err(-ENOMEM, "cannot start");
+		return EXIT_CANNOT_TRACE;
 	}
+	for (size_t i = 0; i < OPTIONS_FILES_MAX && status == EXIT_CLEAN; i++)
+		if (read_side(&side[i], opts->files[i], policy, opts->max_maps))
+			status = EXIT_CANNOT_TRACE;
 	if (status == EXIT_CLEAN) {
 		sink_init(&sink, stdout);
-		status = compare_all(&sink, models[0], models[1]);
+		status = compare_all(&sink, &side[0], &side[1], policy_fail_on(policy));
 		err = sink_flush(&sink);
 		if (err) {
 			log_err(err, "cannot write to standard output");
 			status = EXIT_CANNOT_TRACE;
 		}
 	}
-	for (size_t i = 0; i < OPTIONS_FILES_MAX; i++)
-		model_free(models[i]);
+	for (size_t i = 0; i < OPTIONS_FILES_MAX; i++) {
+		traps_free(side[i].traps);
+		model_free(side[i].model);
+	}
+	policy_free(policy);
 	return status;
 }
