@@ -137,7 +137,6 @@ static __always_inline void offcpu_begin(void *ctx, struct hit *hit, __u32 kind,
 
 	if (offcpu_stacks && !stacks_paused)
 		start.stack = stack_take(ctx, hit->key.target, hit->now, frame);
-	start.tid = current_tid_for_user();
 	if (bpf_map_update_elem(&offcpu, &tid, &start, BPF_NOEXIST))
 		lose(ST_LOSS_offcpu_full);
 	else

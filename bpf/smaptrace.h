@@ -143,7 +143,7 @@ struct st_offcpu {
 	__u64 ran_ns; /* how long it had run in all */
 	__u64 stack;  /* id; 0 = none */
 	__u32 kind;   /* enum st_offcpu_kind */
-	__u32 tid;    /* as smaptrace knows it */
+	__u32 reserved;
 	__u64 ending; /* 1: it is being added to the statistics */
 };
 

@@ -156,6 +156,22 @@ static __noinline long stack_mend(struct st_stack *stack, __u64 frame, __u64 siz
 	return sizeof(stack->ip);
 }
 
+/* What was walked becomes a stack that user space knows: its id, 0 = it could not be told. */
+static __always_inline __u64 stack_finish(struct st_stack *stack, long size, __u32 target,
+					  __u64 now)
+{
+	if (size <= 0 || size > (long)sizeof(stack->ip))
+		return 0;
+	stack->depth = (__u64)size / sizeof(stack->ip[0]);
+	stack->target = target;
+	stack->ts_ns = now;
+	stack->reserved = 0;
+	stack->id = stack_hash(stack);
+	if (!bpf_map_lookup_elem(&stacks_told, &stack->id) && !stack_tell(stack))
+		return 0;
+	return stack->id;
+}
+
 /*
  * The current thread's user stack: its id, known to user space; 0 = none to be had. `frame`:
  * see stack_mend(), or 0.
@@ -164,7 +180,7 @@ static __always_inline __u64 stack_take(void *ctx, __u32 target, __u64 now, __u6
 {
 	struct stack_scratch *scratch = stack_scratch_get();
 	struct st_stack *stack;
-	__u64 id = 0;
+	__u64 id;
 	long size;
 
 	if (!scratch)
@@ -173,15 +189,7 @@ static __always_inline __u64 stack_take(void *ctx, __u32 target, __u64 now, __u6
 	size = bpf_get_stack(ctx, stack->ip, sizeof(stack->ip), BPF_F_USER_STACK);
 	if (size > 0 && frame)
 		size = stack_mend(stack, frame, size);
-	if (size > 0 && size <= sizeof(stack->ip)) {
-		stack->depth = (__u64)size / sizeof(stack->ip[0]);
-		stack->target = target;
-		stack->ts_ns = now;
-		stack->reserved = 0;
-		stack->id = id = stack_hash(stack);
-		if (!bpf_map_lookup_elem(&stacks_told, &id) && !stack_tell(stack))
-			id = 0;
-	}
+	id = stack_finish(stack, size, target, now);
 	stack_scratch_put(scratch);
 	return id;
 }

@@ -7,8 +7,7 @@
  * cookie is the target's index. SEC("uprobe") without a target: user space
  * attaches, and decides how (user/attach.c).
  */
-#include "offcpu.bpf.h"
-#include "regs.bpf.h"
+#include "offcpu_look.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -406,5 +405,16 @@ SEC("iter/task")
 int on_task(struct bpf_iter__task *ctx)
 {
 	regs_show(ctx);
+	return 0;
+}
+
+/* --offcpu only, once for each process that runs already: read from user space. */
+SEC("iter.s/task")
+int on_look(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task)
+		offcpu_look(task);
 	return 0;
 }

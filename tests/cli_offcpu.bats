@@ -102,6 +102,25 @@ busiest() { # trace, kind
 		| .offcpu_blocked.sum / 1e9 <= $s and .offcpu_wait.sum / 1e9 <= 2 * $s' "$tmp/trace"
 }
 
+@test "a process that hangs already: who waits, who holds, and where" {
+	start "$tmp/out" "^holding" "$HOLDLOAD" --say --rounds 1 --msec 60000 --waiters 2
+	# Both wait: without that, one might only be on its way.
+	wait_for bash -c "[ \$(grep -l futex /proc/$pid/task/*/wchan | wc -l) -ge 2 ]"
+	"$SMAPTRACE" --offcpu -i 0.3 -d 1 -f json -o "$tmp/trace" -p "$pid"
+	# Of windows, because the whole trace begins before smaptrace is attached.
+	jq -e -s 'map(select(.type == "window")) | .[1] | .seconds as $s | .maps[0].hists
+		| (.offcpu_blocked.sum / 1e9 / $s - 1 | fabs) < 0.05
+			and (.offcpu_wait.sum / 1e9 / $s / 2 - 1 | fabs) < 0.05' "$tmp/trace"
+	busiest "$tmp/trace" offcpu_wait | grep -E '^100 .*smap_store_u64 waiter_main'
+	busiest "$tmp/trace" offcpu_blocked | grep -E '^100 .*nanosleep .*smap_store_u64 run_rounds'
+	"$SMAPTRACE" --offcpu -i 0.2 -d 0.5 -o "$tmp/text" -p "$pid"
+	grep -q '1 of 1 map active' "$tmp/text"
+	lost_nothing "$tmp/trace"
+	"$SMAPTRACE" --all --offcpu -i 0.2 -d 0.5 -f json -o "$tmp/all"
+	jq -e -s --argjson pid "$pid" 'map(select(.type == "end")) | .[0].maps
+		| map(select(.pid == $pid)) | .[0].hists.offcpu_wait.sum > 0' "$tmp/all"
+}
+
 @test "children of a command are looked at, too; nothing is without --offcpu" {
 	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
 		sh -c '"$0" --how sleep --rounds 2 & "$0" --how sleep --rounds 2; wait' "$HOLDLOAD" >"$tmp/out"

@@ -177,10 +177,13 @@ static void set_rate_base(const struct model *model, struct model_map *map,
 
 static bool any_value(const struct record_sample *sample)
 {
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		if (sample->sum[i]) /* also of what has not ended */
+			return true;
 		for (unsigned slot = 0; slot < SMAP_HIST_SLOTS; slot++)
 			if (sample->hist[i][slot])
 				return true;
+	}
 	return false;
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "log.h"
 #include "usdt.skel.h"
 
@@ -27,6 +28,8 @@ int usdt_offcpu_configure(const struct usdt *usdt)
 	struct usdt_bpf *skel = usdt->skel;
 	int err = bpf_program__set_autoload(skel->progs.on_switch, usdt->offcpu);
 
+	if (!err)
+		err = bpf_program__set_autoload(skel->progs.on_look, usdt->offcpu);
 	skel->rodata->offcpu_stacks = usdt->offcpu;
 	if (!err && usdt->offcpu)
 		err = bpf_map__set_max_entries(skel->maps.holders, PROCESSES_MAX);
@@ -42,17 +45,55 @@ int usdt_offcpu_attach(struct usdt *usdt)
 
 /* --- whose threads ------------------------------------------------------------------- */
 
-static void add_holder(struct st_holders *at, uint32_t key, uint64_t registry)
+/* The distance to a thread's word, if the library has been initialised; else 0. */
+static int64_t held_offset(const struct target *target, uint64_t registry)
+{
+	struct smap_registry is;
+
+	if (target_read(target, registry, &is, sizeof(is)) || is.magic != SMAP_REGISTRY_MAGIC ||
+	    is.size < offsetof(struct smap_registry, held_offset) + sizeof(is.held_offset))
+		return 0;
+	return is.held_offset;
+}
+
+static void add_holder(struct st_holders *at, const struct usdt_image *in, uint64_t registry)
 {
 	for (unsigned i = 0; i < at->count; i++)
-		if (at->holder[i].registry == registry && at->holder[i].target == key)
+		if (at->holder[i].registry == registry && at->holder[i].target == in->key)
 			return;
 	if (at->count < ST_HOLDERS)
-		at->holder[at->count++] = (struct st_holder){.registry = registry, .target = key};
+		at->holder[at->count++] = (struct st_holder){
+			.registry = registry,
+			.offset = held_offset(in->target, registry),
+			.target = in->key,
+		};
 	else
 		log_warn("more than %d copies of libsmap in a process: threads off the CPU are "
 			 "seen in the first only",
 			 ST_HOLDERS);
+}
+
+/* Those of its threads that are off the CPU already. Best effort: the others are seen anyway. */
+static int look(const struct usdt *usdt, __u32 pid)
+{
+	union bpf_iter_link_info info = {.task.pid = pid};
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_link *link = bpf_program__attach_iter(usdt->skel->progs.on_look, &opts);
+	char nothing[64];
+	int fd, err = 0;
+
+	if (!link)
+		return -errno;
+	usdt->skel->bss->look_pid = pid;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		err = fd;
+	while (!err && read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return err;
 }
 
 /* All images of the process, so that an exec leaves nothing of the program before. */
@@ -69,10 +110,12 @@ void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added)
 		if (in->target != added->target)
 			continue;
 		for (size_t j = 0; j < in->image->registry_cnt; j++)
-			add_holder(&at, in->key, in->image->registry[j]);
+			add_holder(&at, in, in->image->registry[j]);
 	}
 	if (bpf_map_update_elem(bpf_map__fd(usdt->skel->maps.holders), &pid, &at, BPF_ANY))
 		log_warn("too many processes: threads off the CPU are not seen in process %u", pid);
+	else if ((!usdt->following || usdt->all) && look(usdt, pid)) /* else it has only begun */
+		log_debug("cannot look at the threads of process %u", pid);
 }
 
 /* Another process may get its id. */
@@ -162,5 +205,31 @@ void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_s
 			return;
 		}
 		usdt_read_stats(usdt, key, counted);
+	}
+}
+
+/* After the detach: the stacks of what had not ended by then and will not any more for us. */
+void usdt_offcpu_end(struct usdt *usdt)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.stack_counts);
+
+	for (size_t i = 0; i < usdt->open_cnt; i++) {
+		const struct st_offcpu *start = &usdt->open[i].start;
+		const struct st_stack_key key = {
+			.map = start->map,
+			.id = start->stack,
+			.kind = ST_STACK_offcpu_wait + start->kind,
+		};
+		struct st_stack_value value = {0};
+		bool ending = false;
+
+		if (usdt->now <= start->start_ns || start->kind >= ST_OFFCPU_COUNT ||
+		    !is_open(usdt, &usdt->open[i], &ending))
+			continue;
+		(void)bpf_map_lookup_elem(fd, &key, &value);
+		value.count++;
+		value.samples++;
+		value.ns += usdt->now - start->start_ns;
+		(void)bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 	}
 }

@@ -276,6 +276,7 @@ int usdt_sample(void *ctx, bool last)
 	if (!err && last) {
 		usdt_detach(usdt);
 		usdt_follow_end(usdt);
+		usdt_offcpu_end(usdt);
 		err = usdt_stacks_sample(usdt);
 		if (!err)
 			err = usdt_audit(usdt, true);

@@ -24,7 +24,7 @@
 #define WAITER_KEYS (1ULL << 40) /* above those of the holder */
 
 static uint64_t rounds = 8, msec = 20, waiters = 3;
-static bool run_there, hold_run;
+static bool run_there, hold_run, say;
 
 static struct smap *map;
 static sem_t go[WAITERS_MAX], rival_go, done;
@@ -94,6 +94,10 @@ __attribute__((noinline)) static void hold_mutex(void)
 {
 	struct stretch begin = stretch_begin();
 
+	if (say) {
+		printf("holding\n");
+		fflush(stdout);
+	}
 	for (uint64_t i = 0; i < waiters; i++)
 		sem_post(&go[i]);
 	if (run_there)
@@ -192,6 +196,7 @@ static const struct cli_option options[] = {
 	{"waiters", "N", "threads that wait meanwhile", CLI_U64, &waiters, 0, WAITERS_MAX, NULL},
 	{"how", "HOW", "sleep, or run beside a thread on the same CPU", CLI_PARSE, &run_there, 0, 0,
 	 parse_how},
+	{"say", NULL, "print \"holding\" whenever the mutex is held", CLI_FLAG, &say, 0, 0, NULL},
 	{"hold-run", NULL, "hold before the first round", CLI_FLAG, &hold_run, 0, 0, NULL},
 };
 
