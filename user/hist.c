@@ -40,6 +40,11 @@ void hist_merge(struct hist *into, const struct hist *from)
 	into->sum += from->sum;
 }
 
+bool hist_empty(const struct hist *hist)
+{
+	return !hist->sum && !hist_used_slots(hist);
+}
+
 /*
  * Word 0 has a bit for each that is not empty. Of each of these follow: the first slot in use
  * with, shifted by 8, how many slots there are from it to the last; the sum; those slots.
@@ -52,9 +57,9 @@ size_t hist_pack(const struct hist *hists, uint64_t *words)
 	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
 		unsigned end = hist_used_slots(&hists[i]), first = 0;
 
-		if (end == 0)
+		if (hist_empty(&hists[i]))
 			continue;
-		while (hists[i].slots[first] == 0)
+		while (first < end && hists[i].slots[first] == 0)
 			first++;
 		words[0] |= 1ULL << i;
 		words[at++] = first | (end - first) << 8;

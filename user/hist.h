@@ -45,6 +45,9 @@ uint64_t hist_percentile(const struct hist *hist, double percent);
  */
 uint64_t hist_steady_sum(const struct hist *hist);
 
+/* No value, and nothing of one that has not ended (offcpu_*: a sum without slots). */
+bool hist_empty(const struct hist *hist);
+
 /*
  * A set by enum st_hist in few words, a tenth of its size in practice: nothing of what is
  * empty. `words` has room for HIST_PACKED_MAX; returns how many it took.

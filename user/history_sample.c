@@ -56,6 +56,14 @@ static void sample_rates(double *value, const struct report_map *map)
 	value[HISTORY_cost_share] = map->cost_share;
 }
 
+static const struct hist *values_of(const struct report_map *map, enum st_hist which,
+				    struct hist *room)
+{
+	const struct hist *hist = report_hist(map, which, room);
+
+	return hist && hist_count(hist) ? hist : NULL;
+}
+
 /*
  * Waits of all operations where they are counted. By default they are not: what is then
  * known is the wait of each miss.
@@ -63,15 +71,15 @@ static void sample_rates(double *value, const struct report_map *map)
 static void sample_hists(struct history_sample *sample, const struct report_map *map)
 {
 	struct hist room;
-	const struct hist *hist = report_hist(map, ST_HIST_lock_wait, &room);
+	const struct hist *hist = values_of(map, ST_HIST_lock_wait, &room);
 
 	if (!hist)
-		hist = report_hist(map, ST_HIST_miss_wait, &room);
+		hist = values_of(map, ST_HIST_miss_wait, &room);
 	if (hist) {
 		sample->value[HISTORY_lock_wait_p50] = (double)hist_percentile(hist, 50);
 		sample->value[HISTORY_lock_wait_p99] = (double)hist_percentile(hist, 99);
 	}
-	hist = report_hist(map, ST_HIST_promote_entries, &room);
+	hist = values_of(map, ST_HIST_promote_entries, &room);
 	if (hist) {
 		sample->value[HISTORY_promotion_size] = average(hist);
 		sample->promotions = *hist;

@@ -309,7 +309,7 @@ const struct hist *report_hist(const struct report_map *map, enum st_hist which,
 {
 	if (map->packed_hists)
 		return hist_unpack(map->packed_hists, which, room) ? room : NULL;
-	return map->hists && hist_used_slots(&map->hists[which]) ? &map->hists[which] : NULL;
+	return map->hists && !hist_empty(&map->hists[which]) ? &map->hists[which] : NULL;
 }
 
 uint64_t report_activity(const struct report_map *map)
