@@ -29,8 +29,17 @@
  * Any thread may call any function at any time without registering, from a
  * Range callback too; not from signal handlers, and not from a value_free
  * callback on the same map's smap_destroy. The exceptions are named at each
- * function. After fork() only the thread that forked lives on, without a
- * reclaimer: the child may exec or _exit, and must not use maps.
+ * function.
+ *
+ * FORK. The child of fork() may go on using its copy of every map, and destroy it: fork() waits
+ * until nobody holds a lock of the library (short times; it waits for no reader, no
+ * grace period and no value_free), and the child starts a reclaimer of its own when it first
+ * needs one. The other threads are not in the child: their read sections have ended, and what
+ * they were in the midst of has happened or not. So each of them may leave one value behind that
+ * is never freed there and one key that smap_len() miscounts; a value that another
+ * thread was giving to value_free at the fork counts as freed. Do not fork in a hash or
+ * in a signal handler that may interrupt a call of this library; the children of vfork(),
+ * _Fork() and a bare clone() may only exec or _exit, as the handlers do not run there.
  *
  * GUARANTEES
  *

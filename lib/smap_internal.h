@@ -139,7 +139,6 @@ struct smap {
 	/* Owned by the reclaimer (smap_reclaim.c), under its lock. */
 	struct smap_accounts accounts;
 	struct smap_node node;	   /* for smap_destroy */
-	_Atomic(bool) *destroyed;  /* told when everything is freed; may be NULL */
 	_Atomic(bool) has_pending; /* state.pending is not empty; written under mu */
 
 	/* What read is before the first promotion and after Clear: one group, no table. */
@@ -244,6 +243,8 @@ uint64_t smap_policy_threshold(const struct smap *map) SMAP_HIDDEN;
 void smap_registry_add(struct smap *map) SMAP_HIDDEN;
 void smap_registry_remove(struct smap *map) SMAP_HIDDEN;
 bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx) SMAP_HIDDEN;
+void smap_registry_fork_lock(void) SMAP_HIDDEN;
+void smap_registry_fork_unlock(void) SMAP_HIDDEN;
 
 /* See smap_registry.held_offset: the thread's own stores, which only a tracer looks at. */
 extern _Thread_local struct smap_held smap_held SMAP_HIDDEN

@@ -34,16 +34,6 @@ static struct {
 	.wake = PTHREAD_COND_INITIALIZER,
 };
 
-void smap_wake_keeper(void)
-{
-	pthread_mutex_lock(&keeper.lock);
-	if (keeper.sleeping) {
-		keeper.sleeping = false;
-		pthread_cond_signal(&keeper.wake);
-	}
-	pthread_mutex_unlock(&keeper.lock);
-}
-
 /* Sleep, but not through a stop. */
 static bool nap(uint64_t ns)
 {
@@ -138,10 +128,24 @@ static int start_thread(void)
 	return 0;
 }
 
+void smap_wake_keeper(void)
+{
+	pthread_mutex_lock(&keeper.lock);
+	if (keeper.sleeping) {
+		keeper.sleeping = false;
+		pthread_cond_signal(&keeper.wake);
+	} else if (smap_unlikely(!keeper.running)) {
+		(void)start_thread(); /* a forked child's first; if refused, with the next item */
+	}
+	pthread_mutex_unlock(&keeper.lock);
+}
+
 int smap_smr_start(void)
 {
 	int err = 0;
 
+	if (!smap_fork_handled)
+		return -ENOMEM;
 	pthread_mutex_lock(&keeper.lock);
 	if (!keeper.running)
 		err = start_thread();
@@ -149,9 +153,27 @@ int smap_smr_start(void)
 	return err;
 }
 
+void smap_keeper_fork_lock(void)
+{
+	pthread_mutex_lock(&keeper.lock);
+}
+
+/* The child is without the thread, unless that has forked; the next item retired starts it. */
+void smap_keeper_fork_unlock(bool is_child)
+{
+	if (is_child) {
+		keeper.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER; /* nobody waits here */
+		keeper.sleeping = false;
+		keeper.running = keeper.running && pthread_equal(keeper.thread, pthread_self());
+		keeper.pid = getpid();
+	}
+	pthread_mutex_unlock(&keeper.lock);
+}
+
 /*
  * exit() or dlclose(): stop the thread, unless we are it, and tell listeners the last misses. A
- * forked child has no such thread, and perhaps a lock that nobody will ever release.
+ * forked child may be without the thread, and, made by _Fork(), have a lock that nobody will
+ * ever release.
  */
 __attribute__((destructor)) static void keeper_unload(void)
 {

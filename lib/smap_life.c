@@ -106,25 +106,39 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	smap_policy_sample(map, map->state.created_ns);
 	smap_refresh_locked(map);
 
-	pthread_mutex_lock(&map->mu);
 	smap_registry_add(map);
+	pthread_mutex_lock(&map->mu); /* never before the registry's: smap_fork.c has it first */
 	smap_fire(map_create, (uintptr_t)map, (uintptr_t)map->state.name);
 	pthread_mutex_unlock(&map->mu);
 	*ret_map = map;
 	return 0;
 }
 
-/* Give the values that are still present to value_free. */
-static void free_values(struct smap *map, const struct smap_view *view)
+/* The view that lists all entries, when nobody uses the map any more. */
+static struct smap_view *last_view(const struct smap *map)
 {
+	/* relaxed: see above */
+	return map->dirty
+		       ? map->dirty
+		       : smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+}
+
+/* Give the values that are still present to value_free. */
+static void drain_map(struct smap *map, struct smap_node *node)
+{
+	const struct smap_view *view = last_view(map);
+
+	(void)node;
+	if (!map->value_free || !map->table)
+		return;
 	for (size_t i = 0; i < (size_t)view->groups * SMAP_GROUP; i++) {
 		uintptr_t value;
 
 		if (!smap_is_listed(view->ctrl[i]))
 			continue;
 		/* relaxed: nobody uses the map any more, by contract */
-		value = atomic_load_explicit(smap_slot_cell(map, view->slots, i),
-					     memory_order_relaxed);
+		value = atomic_exchange_explicit(smap_slot_cell(map, view->slots, i), SMAP_NIL,
+						 memory_order_relaxed);
 		if (smap_is_value(value))
 			map->value_free((void *)value, map->ctx);
 	}
@@ -136,8 +150,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 	/* relaxed: nobody uses the map any more */
 	struct smap_view *read =
 		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
-	struct smap_view *view = map->dirty ? map->dirty : read;
-	_Atomic(bool) *destroyed = map->destroyed;
+	struct smap_view *view = last_view(map);
 
 	(void)node;
 	pthread_mutex_lock(&map->mu);
@@ -148,8 +161,6 @@ static void map_free(struct smap *map, struct smap_node *node)
 	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
 	smap_registry_remove(map);
 	*(volatile smap_u64 *)&map->state.magic = 0; /* for who reads us from outside */
-	if (map->value_free && map->table)
-		free_values(map, view);
 	if (map->table) {
 		map->table->read = read;
 		map->table->dead = view;
@@ -158,9 +169,6 @@ static void map_free(struct smap *map, struct smap_node *node)
 	}
 	pthread_mutex_destroy(&map->mu);
 	free(map);
-	if (destroyed)
-		/* Release: pairs with the acquire in smap_wait_for(). */
-		atomic_store_explicit(destroyed, true, memory_order_release);
 }
 
 SMAP_PUBLIC void smap_destroy(struct smap *map)
@@ -171,8 +179,8 @@ SMAP_PUBLIC void smap_destroy(struct smap *map)
 	if (!map)
 		return;
 	atomic_init(&destroyed, false);
-	map->destroyed = wait ? &destroyed : NULL;
-	map->node = (struct smap_node){.free = map_free, .map = map};
+	map->node = (struct smap_node){
+		.drain = drain_map, .free = map_free, .map = map, .done = wait ? &destroyed : NULL};
 	smap_retire_node(&map->node);
 	if (wait)
 		smap_wait_for(&destroyed);

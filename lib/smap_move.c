@@ -44,15 +44,29 @@ static bool promotes(const struct smap *map)
 	return (map->state.flags & SMAP_GROW_PROMOTES) != 0;
 }
 
+static struct smap_table *table_of(struct smap_node *node)
+{
+	return (struct smap_table *)(void *)((char *)node - offsetof(struct smap_table, node));
+}
+
 static void table_retired(struct smap *map, struct smap_node *node)
 {
-	smap_table_free(map, (struct smap_table *)(void *)((char *)node -
-							   offsetof(struct smap_table, node)));
+	smap_table_free(map, table_of(node));
+}
+
+/* The values that a Clear took out. */
+static void drain_table(struct smap *map, struct smap_node *node)
+{
+	struct smap_table *table = table_of(node);
+
+	while (table->value_count)
+		map->value_free((void *)table->values[--table->value_count], map->ctx);
 }
 
 static void retire_table(struct smap *map, struct smap_table *table, uint64_t items)
 {
-	table->node = (struct smap_node){.free = table_retired, .map = map, .items = items};
+	table->node = (struct smap_node){
+		.drain = drain_table, .free = table_retired, .map = map, .items = items};
 	smap_retire_node(&table->node);
 }
 

@@ -127,9 +127,9 @@ SMAP_PUBLIC int smap_clear(struct smap *map)
 	}
 	smap_lock(map, &hold);
 	err = smap_clear_locked(map, &deleted);
-	smap_unlock(map);
-	/* relaxed: counter */
+	/* relaxed: counter; under mu, so that the child of a fork has it */
 	atomic_fetch_add_explicit(&stripe(map, self)->deletes, deleted, memory_order_relaxed);
+	smap_unlock(map);
 	smap_exit(self, seq);
 	return err;
 }

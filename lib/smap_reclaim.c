@@ -18,13 +18,9 @@
  * S4 All work of the reclaimer happens under smr.lock, by the reclaimer thread or by
  *    whoever waits in smap_wait_for(); value_free is called without smr.lock.
  */
-#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "smap_internal.h"
 
@@ -40,6 +36,8 @@ static struct {
 	pthread_mutex_t lock; /* reclaimer's state; outermost of ours */
 	struct pile collected, waiting;
 	bool is_starting, is_waiting, is_freeing;
+	bool is_counted; /* of the batch being freed: the values are freed and counted */
+	uint64_t freed;	 /* ... how many values have been, or are being, freed */
 	struct smap *collected_maps, *waiting_maps; /* maps with items in the piles */
 	uint64_t started_ns, stall_reported_ns;
 
@@ -209,55 +207,6 @@ static void collect(void)
 	report_collected();
 }
 
-#if defined(__x86_64__)
-/*
- * Taking write permission from a page that was just written makes the kernel interrupt every CPU
- * that runs a thread of the process, which is a full barrier there.
- */
-static bool barrier_by_interrupt(void)
-{
-	static char *page;
-	const size_t size = 4096;
-
-	if (!page) {
-		void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			       0);
-
-		if (p == MAP_FAILED)
-			return false;
-		page = p;
-	}
-	if (mprotect(page, size, PROT_READ | PROT_WRITE))
-		return false;
-	*(volatile char *)page = 1;
-	return mprotect(page, size, PROT_READ) == 0;
-}
-#else
-static bool barrier_by_interrupt(void)
-{
-	return false;
-}
-#endif
-
-/*
- * The writer's half of the barrier, on all CPUs that run our threads. A program may forbid
- * membarrier after it was loaded (seccomp): then another way, and if there is none, false,
- * and nothing is freed any more: memory is lost, never safety. The backlog shows it.
- */
-static bool heavy_barrier(void)
-{
-	if (smap_fenced_readers) {
-		smap_full_fence();
-		return true;
-	}
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-		return true;
-	if (smap_register_barrier() &&
-	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-		return true;
-	return barrier_by_interrupt();
-}
-
 /* The maps of the collected pile become those of the waiting one. */
 static void move_maps(void)
 {
@@ -278,7 +227,7 @@ static bool start_batch(void)
 		/* seq_cst: pairs with smap_ticket(): a ticket drawn before is for this batch. */
 		atomic_fetch_add_explicit(&smr.started, 1, memory_order_seq_cst);
 	smr.is_starting = true;
-	if (!heavy_barrier())
+	if (!smap_heavy_barrier())
 		return false;
 	smr.is_starting = false;
 	smr.waiting = smr.collected;
@@ -346,43 +295,81 @@ static void report_reclaimed(void)
 }
 
 /*
+ * The three steps of finish_batch(). Each notes how far it is before it does the next thing, so that
+ * the child of a fork goes on behind it: what was being freed at the fork is lost there,
+ * nothing is freed twice. (The functions called may look at smr: the notes are stored before.)
+ */
+static void free_values(struct pile *pile)
+{
+	uint64_t nth = 0;
+
+	for (struct smap_bag *bag = pile->bags; bag; bag = bag->next)
+		for (uint32_t i = 0; i < bag->count; i++) {
+			struct smap_item item = bag->items[i];
+
+			if (nth++ < smr.freed)
+				continue;
+			smr.freed = nth;
+			item.map->value_free(item.value, item.map->ctx);
+		}
+}
+
+/* While the maps are there for certain, in one go: `touched` is shared. */
+static void count_freed(const struct pile *pile)
+{
+	for (struct smap_bag *bag = pile->bags; bag; bag = bag->next)
+		for (uint32_t i = 0; i < bag->count; i++)
+			touch(bag->items[i].map, 1, 0);
+	for (struct smap_node *node = pile->nodes; node; node = node->next)
+		touch(node->map, node->items, 0);
+	report_reclaimed();
+}
+
+static void free_pile(struct pile *pile)
+{
+	struct smap_node *node;
+	struct smap_bag *bag;
+
+	while ((bag = pile->bags)) {
+		pile->bags = bag->next;
+		free_bag(bag);
+	}
+	while ((node = pile->nodes)) {
+		_Atomic(bool) *done = node->done;
+
+		if (node->drain)
+			node->drain(node->map, node);
+		pile->nodes = node->next;
+		node->free(node->map, node);
+		if (done)
+			/* Release: pairs with the acquire in smap_wait_for(). */
+			atomic_store_explicit(done, true, memory_order_release);
+	}
+}
+
+/*
  * Free the batch. value_free and the nodes' free functions run without smr.lock: they may use
  * other maps. Nobody else starts or finishes a batch meanwhile: is_freeing.
  */
 static void finish_batch(void)
 {
-	struct pile pile = smr.waiting;
-
-	smr.waiting = (struct pile){0};
 	smr.waiting_maps = NULL;
 	smr.is_freeing = true;
 	pthread_mutex_unlock(&smr.lock);
 	smap_in_callback = true;
-	for (struct smap_bag *bag = pile.bags; bag; bag = bag->next)
-		for (uint32_t i = 0; i < bag->count; i++)
-			bag->items[i].map->value_free(bag->items[i].value, bag->items[i].map->ctx);
-
-	/* Count while the maps are there for certain, in one go: `touched` is shared. */
-	pthread_mutex_lock(&smr.lock);
-	for (struct smap_bag *bag = pile.bags; bag; bag = bag->next)
-		for (uint32_t i = 0; i < bag->count; i++)
-			touch(bag->items[i].map, 1, 0);
-	for (struct smap_node *node = pile.nodes; node; node = node->next)
-		touch(node->map, node->items, 0);
-	report_reclaimed();
-	pthread_mutex_unlock(&smr.lock);
-
-	for (struct smap_bag *bag = pile.bags, *next; bag; bag = next) {
-		next = bag->next;
-		free_bag(bag);
+	if (!smr.is_counted) {
+		free_values(&smr.waiting);
+		pthread_mutex_lock(&smr.lock);
+		count_freed(&smr.waiting);
+		smr.is_counted = true;
+		pthread_mutex_unlock(&smr.lock);
 	}
-	for (struct smap_node *node = pile.nodes, *next; node; node = next) {
-		next = node->next;
-		node->free(node->map, node);
-	}
+	free_pile(&smr.waiting);
 	smap_in_callback = false;
 	pthread_mutex_lock(&smr.lock);
-	smr.is_waiting = smr.is_freeing = false;
+	smr.waiting = (struct pile){0};
+	smr.freed = 0;
+	smr.is_waiting = smr.is_freeing = smr.is_counted = false;
 	/* Release: pairs with the acquire in smap_ticket_over(). */
 	atomic_fetch_add_explicit(&smr.done, 1, memory_order_release);
 }
@@ -415,6 +402,9 @@ void smap_collect_retired(void)
 	pthread_mutex_unlock(&smr.lock);
 }
 
+/* What this thread waits for, inside smap_wait_for(). */
+static _Thread_local const _Atomic(bool) *awaited_flag __attribute__((tls_model("initial-exec")));
+
 void smap_wait_for(const _Atomic(bool) *flag)
 {
 	const struct timespec nap = {.tv_nsec = 100000};
@@ -423,6 +413,7 @@ void smap_wait_for(const _Atomic(bool) *flag)
 
 	/* The flag is on the caller's stack: the caller has to stay. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	awaited_flag = flag;
 	/* Acquire: pairs with the release store of whoever sets the flag. */
 	while (!atomic_load_explicit(flag, memory_order_acquire)) {
 		smap_reclaim_step(&items);
@@ -430,5 +421,44 @@ void smap_wait_for(const _Atomic(bool) *flag)
 		if (!atomic_load_explicit(flag, memory_order_acquire))
 			nanosleep(&nap, NULL);
 	}
+	awaited_flag = NULL;
 	pthread_setcancelstate(cancel, NULL);
+}
+
+/* --- fork, see smap_fork.c ---------------------------------------------------------- */
+
+void smap_reclaim_fork_lock(void)
+{
+	pthread_mutex_lock(&smr.lock);
+}
+
+void smap_retire_fork_lock(void)
+{
+	pthread_mutex_lock(&smr.nodes_lock);
+}
+
+void smap_retire_fork_unlock(void)
+{
+	pthread_mutex_unlock(&smr.nodes_lock);
+}
+
+/* In a forked child: who waited for these on its stack is gone. */
+static void forget_waiters(struct smap_node *node)
+{
+	for (; node; node = node->next)
+		if (node->done != awaited_flag)
+			node->done = NULL;
+}
+
+/* A batch that another thread was freeing is for the next step. */
+void smap_reclaim_fork_unlock(bool is_child)
+{
+	if (is_child) {
+		forget_waiters(smr.nodes);
+		forget_waiters(smr.collected.nodes);
+		forget_waiters(smr.waiting.nodes);
+		if (!smap_in_callback)
+			smr.is_freeing = false;
+	}
+	pthread_mutex_unlock(&smr.lock);
 }

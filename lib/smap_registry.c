@@ -121,6 +121,21 @@ bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx)
 	return any;
 }
 
+/* Around fork(): the list, and all mutexes of the maps in it. */
+void smap_registry_fork_lock(void)
+{
+	pthread_mutex_lock(&lock);
+	for (struct smap *map = first; map; map = map->next_map)
+		pthread_mutex_lock(&map->mu);
+}
+
+void smap_registry_fork_unlock(void)
+{
+	for (struct smap *map = first; map; map = map->next_map)
+		pthread_mutex_unlock(&map->mu);
+	pthread_mutex_unlock(&lock);
+}
+
 SMAP_PUBLIC const struct smap_registry *smap_registry_get(void)
 {
 	return &smap_registry;

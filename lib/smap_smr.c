@@ -23,7 +23,7 @@
  *
  * Where membarrier is refused from the start (seccomp, old kernels), smap_self stays
  * NULL, each enter goes to smap_enter_slow(), and a full fence after the store of
- * the word does the reader's half. Where it is refused later, see heavy_barrier().
+ * the word does the reader's half. Where it is refused later, see smap_heavy_barrier().
  *
  * Invariants
  * S1 A reader never waits and never allocates (but for its first section ever).
@@ -35,6 +35,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -230,6 +231,7 @@ static void push_bag(struct smap_thread *self, struct smap_bag *bag, uint32_t ca
 	bag->own_busy = own_busy;
 	bag->since_ns = smap_now_ns();
 	bag->next = self->bag;
+	atomic_signal_fence(memory_order_release); /* a forked child finds the list whole */
 	self->bag = bag;
 }
 
@@ -264,7 +266,9 @@ void smap_retire_commit(struct smap_thread *self, struct smap *map, void *value)
 	bag = bag_with_room(self);
 	if (bag) {
 		first = bag->count == 0;
-		bag->items[bag->count++] = (struct smap_item){value, map};
+		bag->items[bag->count] = (struct smap_item){value, map};
+		atomic_signal_fence(memory_order_release); /* as in push_bag() */
+		bag->count++;
 	}
 	pthread_mutex_unlock(&self->lock);
 	if (!bag)
@@ -275,17 +279,90 @@ void smap_retire_commit(struct smap_thread *self, struct smap *map, void *value)
 		smap_wake_keeper();
 }
 
+/*
+ * In the child of a fork: the other threads are gone, wherever they were. Their sections end, and
+ * what they have retired stays in their bags. A bag is changed by one store at a time, so that
+ * its lock, which one of them may have held, guards nothing that is half done.
+ */
+void smap_threads_forked(void)
+{
+	for (struct smap_thread *t = smap_first_thread(); t; t = smap_next_thread(t)) {
+		uint32_t tid = t == self_always ? (uint32_t)syscall(SYS_gettid) : 0;
+		/* relaxed: there is no other thread, here and below */
+		uint64_t seq = atomic_load_explicit(&t->state.seq, memory_order_relaxed);
+
+		/* relaxed: as above */
+		atomic_store_explicit(&t->state.tid, tid, memory_order_relaxed);
+		if (tid)
+			continue;
+		/* relaxed: as above */
+		atomic_store_explicit(&t->state.seq, seq + (seq & 1), memory_order_relaxed);
+		pthread_mutex_init(&t->lock, NULL);
+		if (t->reserve == t->bag) /* handed over, but not yet forgotten */
+			t->reserve = NULL;
+	}
+}
+
 /* True if membarrier(2) may be used; to be asked again when it fails later. */
-bool smap_register_barrier(void)
+static bool register_barrier(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+#if defined(__x86_64__)
+/*
+ * Taking write permission from a page that was just written makes the kernel interrupt every CPU
+ * that runs a thread of the process, which is a full barrier there.
+ */
+static bool barrier_by_interrupt(void)
+{
+	static char *page;
+	const size_t size = 4096;
+
+	if (!page) {
+		void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			       0);
+
+		if (p == MAP_FAILED)
+			return false;
+		page = p;
+	}
+	if (mprotect(page, size, PROT_READ | PROT_WRITE))
+		return false;
+	*(volatile char *)page = 1;
+	return mprotect(page, size, PROT_READ) == 0;
+}
+#else
+static bool barrier_by_interrupt(void)
+{
+	return false;
+}
+#endif
+
+/*
+ * The writer's half of the barrier, on all CPUs that run our threads. A program may forbid
+ * membarrier after it was loaded (seccomp): then another way, and if there is none, false,
+ * and nothing is freed any more: memory is lost, never safety. The backlog shows it.
+ */
+bool smap_heavy_barrier(void)
+{
+	if (smap_fenced_readers) {
+		smap_full_fence();
+		return true;
+	}
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return true;
+	if (register_barrier() &&
+	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+		return true;
+	return barrier_by_interrupt();
 }
 
 /* Before the constructors of the program: they may make maps. */
 __attribute__((constructor(101))) static void smr_load(void)
 {
 	has_key = pthread_key_create(&key, thread_exit) == 0;
-	smap_fenced_readers = !smap_register_barrier();
+	smap_fenced_readers = !register_barrier();
 }
 
 /* dlclose(): let no thread's exit call into code that is gone. */

@@ -13,10 +13,13 @@ struct smap;
 /* Embedded in what is handed to reclamation, so that handing over needs no memory. */
 struct smap_node {
 	struct smap_node *next;
+	/* Frees the values it has, if any: can be left and begun again, see smap_fork.c. */
+	void (*drain)(struct smap *map, struct smap_node *node);
 	void (*free)(struct smap *map, struct smap_node *node);
 	struct smap *map;
 	uint64_t items; /* what it counts for in retired/reclaimed; 0 = not at all */
 	uint64_t since_ns;
+	_Atomic(bool) *done; /* told after free; on the stack of who waits; may be NULL */
 };
 
 /* Per map, owned by the reclaimer: items collected (next batch) and being waited for. */
@@ -66,7 +69,18 @@ struct smap_thread {
 extern _Thread_local bool smap_in_callback SMAP_HIDDEN
 	__attribute__((tls_model("initial-exec"))); /* inside value_free */
 extern bool smap_fenced_readers SMAP_HIDDEN; /* no membarrier: readers fence; set once at load */
-bool smap_register_barrier(void) SMAP_HIDDEN;
+/* A full barrier on all CPUs that run our threads; false if it could not be had. */
+bool smap_heavy_barrier(void) SMAP_HIDDEN;
+
+/* fork(): see smap_fork.c. */
+extern bool smap_fork_handled SMAP_HIDDEN; /* the handlers are registered; set once at load */
+void smap_threads_forked(void) SMAP_HIDDEN;
+void smap_reclaim_fork_lock(void) SMAP_HIDDEN;
+void smap_reclaim_fork_unlock(bool is_child) SMAP_HIDDEN;
+void smap_retire_fork_lock(void) SMAP_HIDDEN;
+void smap_retire_fork_unlock(void) SMAP_HIDDEN;
+void smap_keeper_fork_lock(void) SMAP_HIDDEN;
+void smap_keeper_fork_unlock(bool is_child) SMAP_HIDDEN;
 
 struct smap_thread *smap_first_thread(void) SMAP_HIDDEN;
 struct smap_thread *smap_next_thread(const struct smap_thread *thread) SMAP_HIDDEN;

@@ -127,8 +127,6 @@ void smap_table_free(struct smap *map, struct smap_table *table)
 	if (!table)
 		return;
 	free_dead_keys(map, table);
-	for (size_t i = 0; i < table->value_count; i++)
-		map->value_free((void *)table->values[i], map->ctx);
 	free(table->values);
 	if (table->read && !smap_is_empty_view(table->read) && table->read != table->dead)
 		smap_view_free(table->read);

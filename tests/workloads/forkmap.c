@@ -3,9 +3,8 @@
  * forkmap - a program that makes a map, forks without exec, and both use the map.
  *
  * After the fork parent and child each have a map at the same address with the same id:
- * ones that a tracer must not take for one. libsmap's own threads do not survive a fork,
- * and a lock that one of them held at the fork stays locked in the child: hence few
- * processes with --before in the tests. Each process prints its map's counters as mapload does.
+ * ones that a tracer must not take for one. Each process prints its map's counters as mapload
+ * does.
  */
 #include <errno.h>
 #include <sys/wait.h>
