@@ -2,14 +2,14 @@
 /*
  * smap_lock.c - waiting for the mutex, and what a miss tells those who listen.
  *
- * Misses are gathered per map in state.pending and fired 64 at a time: a probe
- * hit costs ten misses. The batch is exact: it counts each miss once, and is
- * fired when it is full, when the one before began over 50 ms ago (so that a miss that is
- * rare is heard in its own thread), when it is older than 50 ms (by the next miss, or by the
- * reclaimer thread when none comes), at a promotion, at the end of the map and
- * at exit(). Full is 61 to 64 misses, by chance: a listener that looks at the last one
- * of each would else always meet the same place of a loop that misses 64 times. When the last listener has gone, what is left stays for a while, so that
- * it can be read from the state page, and is then forgotten.
+ * Misses are gathered per map in state.pending and fired 64 at a time: a probe hit costs ten
+ * misses. The batch is exact: it counts each miss once, and is fired when it is full, when the
+ * one before began over 50 ms ago (so that a miss that is rare is heard in its own thread), when
+ * it is older than 50 ms (by the next miss, or by the reclaimer thread when none comes), at a
+ * promotion, at the end of the map and at exit(). Full is 61 to 64 misses, by chance: a listener
+ * that looks at the last one of each would else always meet the same place of a loop that misses
+ * 64 times. When the last listener has gone, what is left stays for a while, so that it can be
+ * read from the state page, and is then forgotten.
  */
 #include <time.h>
 
@@ -106,7 +106,10 @@ static void gather_miss(struct smap *map, const struct smap_hold *hold, uint64_t
 	smap_flush_batch_locked(map);
 }
 
-/* Count a miss while somebody listens, or measures. The probe shows what the miss found, before it promoted. */
+/*
+ * Count a miss while somebody listens, or measures. The probe shows what the miss found,
+ * before it promoted.
+ */
 void smap_miss_heard_locked(struct smap *map, const struct smap_hold *hold, uint64_t hash)
 {
 	const struct smap_state *state = &map->state;

@@ -392,16 +392,13 @@ static int render_to(const struct output *output, struct sink *sink,
 
 static inline char *render(const struct output *output, const struct scenario *scenario)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
+	struct sink_memory memory;
+	char *text;
 
-	assert_non_null(file);
-	sink_init(&sink, file);
-	assert_int_equal(render_to(output, &sink, scenario), 0);
-	assert_int_equal(sink_close(&sink), 0);
-	fclose(file);
+	assert_int_equal(sink_memory_open(&memory), 0);
+	assert_int_equal(render_to(output, &memory.sink, scenario), 0);
+	text = sink_memory_close(&memory, NULL);
+	assert_non_null(text);
 	return text;
 }
 

@@ -74,16 +74,13 @@ static void test_percentile(void **state)
 
 static char *printed(const struct hist *hist, const char *unit)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
+	struct sink_memory memory;
+	char *text;
 
-	assert_non_null(file);
-	sink_init(&sink, file);
-	hist_print(&sink, hist, unit);
-	assert_int_equal(sink_flush(&sink), 0);
-	fclose(file);
+	assert_int_equal(sink_memory_open(&memory), 0);
+	hist_print(&memory.sink, hist, unit);
+	text = sink_memory_close(&memory, NULL);
+	assert_non_null(text);
 	return text;
 }
 

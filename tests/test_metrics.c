@@ -67,16 +67,13 @@ static void add(struct metrics *metrics, struct draft *d)
 
 static char *text_of(const struct metrics *metrics)
 {
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
+	struct sink_memory memory;
+	char *text;
 
-	assert_non_null(file);
-	sink_init(&sink, file);
-	metrics_write(metrics, &sink);
-	assert_int_equal(sink_close(&sink), 0);
-	fclose(file);
+	assert_int_equal(sink_memory_open(&memory), 0);
+	metrics_write(metrics, &memory.sink);
+	text = sink_memory_close(&memory, NULL);
+	assert_non_null(text);
 	return text;
 }
 

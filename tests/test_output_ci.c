@@ -45,18 +45,16 @@ static char *render_findings(const struct output *output, enum report_kind kind,
 		.findings = findings,
 		.finding_count = count,
 	};
-	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
+	struct sink_memory memory;
+	char *text;
 
-	assert_non_null(file);
-	sink_init(&sink, file);
+	assert_int_equal(sink_memory_open(&memory), 0);
 	if (output)
-		assert_int_equal(output_report(output, &sink, &report), 0);
+		assert_int_equal(output_report(output, &memory.sink, &report), 0);
 	else
-		assert_int_equal(github_summary(&sink, &report), 0);
-	fclose(file);
+		assert_int_equal(github_summary(&memory.sink, &report), 0);
+	text = sink_memory_close(&memory, NULL);
+	assert_non_null(text);
 	return text;
 }
 

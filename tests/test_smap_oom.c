@@ -2,10 +2,10 @@
 /*
  * test_smap_oom.c - G7: out of memory leaves the map as it was.
  *
- * With the allocator of fault_alloc.h, for each operation in each of several states of a map, n goes up from 1 until
- * the operation asks for no more memory. Each time the map is built anew, beside
- * a model of it (gosync.h), and afterwards must equal the model: unchanged after
- * -ENOMEM, changed after success. At the end all blocks must have come back.
+ * With the allocator of fault_alloc.h, for each operation in each of several states of a map, n
+ * goes up from 1 until the operation asks for no more memory. Each time the map is built anew,
+ * beside a model of it (gosync.h), and afterwards must equal the model: unchanged after -ENOMEM,
+ * changed after success. At the end all blocks must have come back.
  *
  * Only allocations of the thread under test fail, not those of the reclaimer.
  */

@@ -34,21 +34,11 @@ int command_record(const struct options *opts)
 		.on_record = on_record,
 		.ctx = &recorder,
 	};
-	struct policy *policy;
-	int status, err;
 
 	if (!opts->output) {
 		log_err(0, "record needs a file to write: -o FILE");
 		log_hint("'smaptrace report FILE' shows it afterwards");
 		return EXIT_USAGE;
 	}
-	err = policy_create(&policy);
-	if (err) {
-		log_err(err, "cannot start");
-		return EXIT_CANNOT_TRACE;
-	}
-	plan.policy = policy;
-	status = run(&recorder, &plan);
-	policy_free(policy);
-	return status;
+	return run(&recorder, &plan);
 }

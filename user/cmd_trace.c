@@ -50,21 +50,12 @@ static int show(const struct options *opts, const char *replay)
 	struct trace_plan plan = {.opts = opts,
 				  .replay = replay,
 				  .interval_ms = (unsigned)(opts->interval * 1000 + 0.5)};
-	struct policy *policy;
-	int status, err, view = view_wanted(opts, replay != NULL);
+	int view = view_wanted(opts, replay != NULL);
 
 	if (view < 0)
 		return EXIT_USAGE;
-	err = policy_create(&policy);
-	if (err) {
-		log_err(err, "cannot start");
-		return EXIT_CANNOT_TRACE;
-	}
-	plan.policy = policy;
 	trace_add_destination(&plan, output_find(opts->format), opts->output);
-	status = run(&plan, view);
-	policy_free(policy);
-	return status;
+	return run(&plan, view);
 }
 
 int command_trace(const struct options *opts)

@@ -10,20 +10,10 @@
 #include "html_flame.h"
 #include "html_timeline.h"
 #include "markup.h"
+#include "words.h"
 
 #define PAGE_DETAILS 20 /* maps with histograms and charts of their own */
 #define PAGE_OPEN 3	/* of those, shown without being asked */
-
-static const char *const counter_names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
-
-static const char *plural(size_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 static void put_count(struct sink *sink, uint64_t count)
 {

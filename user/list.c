@@ -21,18 +21,12 @@
 #include "sink.h"
 #include "target.h"
 #include "target_log.h"
+#include "words.h"
 
 #define COLUMNS 80
 #define MAPS_MAX 65536
 #define COMM_ESCAPED_MAX (4 * 16)
 #define PATH_ESCAPED_MAX (4 * 256)
-
-static const char *const counter_name[] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
-#define COUNTER_CNT (sizeof(counter_name) / sizeof(counter_name[0]))
 
 struct list {
 	struct sink sink;
@@ -46,12 +40,12 @@ struct row {
 	const struct target *target;
 	const struct smap_state *state;
 	uint64_t len;
-	uint64_t counter[COUNTER_CNT];
+	uint64_t counter[ST_COUNTER_COUNT];
 };
 
 static void fill_row(struct row *row, const struct target *target, const struct smap_state *state)
 {
-	const uint64_t counters[COUNTER_CNT] = {
+	const uint64_t counters[ST_COUNTER_COUNT] = {
 #define COUNTER_VALUE(name) state->counters.name,
 		SMAP_COUNTERS(COUNTER_VALUE)
 #undef COUNTER_VALUE
@@ -103,8 +97,8 @@ static void put_text(struct sink *sink, const struct row *row)
 	put_figure(sink, &column, "slots", state->slots);
 	sink_puts(sink, "\n");
 	column = 0;
-	for (size_t i = 0; i < COUNTER_CNT; i++)
-		put_figure(sink, &column, counter_name[i], row->counter[i]);
+	for (size_t i = 0; i < ST_COUNTER_COUNT; i++)
+		put_figure(sink, &column, counter_names[i], row->counter[i]);
 	sink_puts(sink, "\n");
 }
 
@@ -147,8 +141,8 @@ static json_t *make_json(const struct row *row)
 	err |= set(object, "id", json_integer((json_int_t)state->id));
 	err |= set(object, "name", json_string(name));
 	err |= set(object, "key_kind", json_string(key_kind_name(state)));
-	for (size_t i = 0; i < COUNTER_CNT; i++)
-		err |= set(object, counter_name[i], json_integer((json_int_t)row->counter[i]));
+	for (size_t i = 0; i < ST_COUNTER_COUNT; i++)
+		err |= set(object, counter_names[i], json_integer((json_int_t)row->counter[i]));
 	err |= set(object, "len", json_integer((json_int_t)row->len));
 	err |= set(object, "read_len", json_integer((json_int_t)state->read_len));
 	err |= set(object, "dirty_len", json_integer((json_int_t)state->dirty_len));

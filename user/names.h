@@ -16,9 +16,9 @@
 #define NAME_ESCAPED_MAX (4 * 64)
 
 /*
- * For terminals: C0, DEL, C1, invalid UTF-8, bidirectional controls, line separators,
- * invisible characters and the two that XML forbids (U+FFFE, U+FFFF) become \xNN, one for each byte; a backslash becomes \x5c,
- * so that two different names never look alike.
+ * For terminals: C0, DEL, C1, invalid UTF-8, bidirectional controls, line separators, invisible
+ * characters and the two that XML forbids (U+FFFE, U+FFFF) become \xNN, one for each byte; a
+ * backslash becomes \x5c, so that two different names never look alike.
  */
 size_t name_escape(char *dst, size_t dst_size, const char *src);
 

@@ -3,9 +3,9 @@
  * output.h - outputs turn reports into bytes. Each is one file, output_<name>.c, and
  * one word in OUTPUTS; nothing else names them.
  *
- * An output sees only a `const struct report` and writes to a sink. It keeps no
- * state between calls: one that draws the whole trace asks for its history. Every name in a report that came out of a target is
- * untrusted: names.h makes it safe for the format.
+ * An output sees only a `const struct report` and writes to a sink. It keeps no state between
+ * calls: one that draws the whole trace asks for its history. Every name in a report that came
+ * out of a target is untrusted: names.h makes it safe for the format.
  */
 #ifndef OUTPUT_H
 #define OUTPUT_H

@@ -11,11 +11,7 @@
 #include "finding_text.h"
 #include "output_text.h"
 #include "overhead_text.h"
-
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
+#include "words.h"
 
 static int put_end(struct sink *sink, const struct report *report)
 {

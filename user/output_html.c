@@ -28,6 +28,7 @@
 #include "markup.h"
 #include "output_json.h"
 #include "overhead_text.h"
+#include "words.h"
 
 #define PAGE_MAPS 1000	  /* rows of the table, and maps in the data: about 4 MB */
 #define PAGE_PROMOTIONS 8 /* maps whose promotions are in the timeline */
@@ -54,11 +55,6 @@ static int page_make(struct html_page *page, const struct report *report)
 	qsort(page->maps, report->map_count, sizeof(const struct report_map *), compare_busy);
 	page->count = report->map_count < PAGE_MAPS ? report->map_count : PAGE_MAPS;
 	return 0;
-}
-
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
 }
 
 static void put_sentence(struct sink *sink, char *text)
@@ -339,22 +335,21 @@ static int put_data(struct sink *sink, const struct html_page *page)
 {
 	struct report copy = *page->report;
 	struct report_map *maps = chosen_maps(page);
+	struct sink_memory memory;
 	char *json = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&json, &len);
-	struct sink memory;
-	int err = maps && file ? 0 : -ENOMEM;
+	size_t len;
+	int err = maps ? sink_memory_open(&memory) : -ENOMEM;
 
-	if (file)
-		sink_init(&memory, file);
 	copy.maps = maps;
 	copy.map_count = page->count;
-	if (!err)
-		err = write_lines(&memory, &copy);
-	if (file && fclose(file) != 0 && !err)
-		err = -ENOMEM;
-	if (!err)
+	if (!err) {
+		err = write_lines(&memory.sink, &copy);
+		json = sink_memory_close(&memory, &len);
+	}
+	if (!err && json)
 		html_data(sink, json, len);
+	else if (!err)
+		err = memory.sink.err;
 	free(json);
 	free(maps);
 	return err;

@@ -19,16 +19,11 @@
 #include "json_stack.h"
 #include "names.h"
 #include "output.h"
+#include "words.h"
 
 /* Of each kind and map: a window comes every second. */
 #define WINDOW_STACKS 10
 #define END_STACKS 1000
-
-static const char *const counter_names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
 
 /* --- values --------------------------------------------------------------- */
 

@@ -20,6 +20,7 @@
 #include "finding_text.h"
 #include "output_text.h"
 #include "overhead_text.h"
+#include "words.h"
 
 #define WINDOW_ROWS 10	   /* maps in the table of a window: leaves room for a histogram */
 #define WINDOW_DEBTS 3	   /* maps whose next promotion is told, in a window */
@@ -31,18 +32,7 @@
 #define END_STACKS 5
 #define END_FRAMES 16
 
-static const char *const counter_names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
-
 /* --- small parts ---------------------------------------------------------- */
-
-static const char *plural(uint64_t count)
-{
-	return count == 1 ? "" : "s";
-}
 
 struct ranked {
 	const struct report_map *map;

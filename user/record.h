@@ -68,10 +68,10 @@ struct record_map {
 };
 
 /*
- * `total` are lifetime totals; `counted` is what was traced since the attach;
- * hist/sum belong to `counted`; `uncounted` is what the map counted meanwhile while the probe
- * was shed. The figures below `alive` come from the state
- * page and are as of `ts_ns`; state_ok = 0 says that it could not be read.
+ * `total` are lifetime totals; `counted` is what was traced since the attach; hist/sum
+ * belong to `counted`; `uncounted` is what the map counted meanwhile while the probe was
+ * shed. The figures below `alive` come from the state page and are as of `ts_ns`; state_ok =
+ * 0 says that it could not be read.
  */
 struct record_sample {
 	struct st_key key;

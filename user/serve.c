@@ -119,17 +119,7 @@ static int run(struct serve *serve)
 		.on_end = on_end,
 		.ctx = serve,
 	};
-	struct policy *policy;
-	int status, err = policy_create(&policy);
-
-	if (err) {
-		log_err(err, "cannot start");
-		return EXIT_CANNOT_TRACE;
-	}
-	plan.policy = policy;
-	status = trace_run(&plan);
-	policy_free(policy);
-	return status;
+	return trace_run(&plan);
 }
 
 int command_serve(const struct options *opts)

@@ -84,20 +84,15 @@ static void put_server(struct sink *sink, struct stream *stream, const struct ht
 void answer_metrics(struct answer *answer, struct stream *stream, const struct http_counts *counts)
 {
 	struct snapshot *latest = stream_latest(stream);
+	struct sink_memory memory;
 	char *text = NULL;
-	size_t len = 0;
-	FILE *file = open_memstream(&text, &len);
-	struct sink sink;
+	size_t len;
 
-	if (file) {
-		sink_init(&sink, file);
+	if (sink_memory_open(&memory) == 0) {
 		if (latest)
-			metrics_write(latest->metrics, &sink);
-		put_server(&sink, stream, counts);
-		if (fclose(file) || sink.err) {
-			free(text);
-			text = NULL;
-		}
+			metrics_write(latest->metrics, &memory.sink);
+		put_server(&memory.sink, stream, counts);
+		text = sink_memory_close(&memory, &len);
 	}
 	snapshot_put(latest);
 	if (text)

@@ -155,24 +155,22 @@ static struct frame *frame_of_lines(char *lines, uint64_t start, uint64_t seq)
 static struct frame *render(const struct report *report, const struct history *history)
 {
 	struct report copy = *report;
-	char *lines = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&lines, &len);
-	struct sink sink;
+	struct sink_memory memory;
+	char *lines;
 	int err = 0;
 
-	if (!out)
+	if (sink_memory_open(&memory))
 		return NULL;
-	sink_init(&sink, out);
 	if (history) {
-		err = output_begin(&output_json, &sink, report->meta);
-		put_history(out, history, report->meta);
+		err = output_begin(&output_json, &memory.sink, report->meta);
+		put_history(memory.sink.file, history, report->meta);
 		copy.findings = report->known;
 		copy.finding_count = report->known_count;
 	}
 	if (!err)
-		err = output_report(&output_json, &sink, &copy);
-	if (fclose(out) || err) {
+		err = output_report(&output_json, &memory.sink, &copy);
+	lines = sink_memory_close(&memory, NULL);
+	if (!lines || err) {
 		free(lines);
 		return NULL;
 	}

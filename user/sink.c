@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,6 +45,29 @@ int sink_open(struct sink *sink, const char *path)
 	}
 	*sink = (struct sink){.file = file, .owned = true};
 	return 0;
+}
+
+int sink_memory_open(struct sink_memory *memory)
+{
+	FILE *file;
+
+	*memory = (struct sink_memory){0};
+	file = open_memstream(&memory->text, &memory->len);
+	if (!file)
+		return -ENOMEM;
+	memory->sink = (struct sink){.file = file, .owned = true};
+	return 0;
+}
+
+char *sink_memory_close(struct sink_memory *memory, size_t *ret_len)
+{
+	if (sink_close(&memory->sink)) {
+		free(memory->text);
+		return NULL;
+	}
+	if (ret_len)
+		*ret_len = memory->len;
+	return memory->text;
 }
 
 void sink_write(struct sink *sink, const void *data, size_t len)

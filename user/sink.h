@@ -22,6 +22,19 @@ int sink_open(struct sink *sink, const char *path);
 /* On a stream of the caller's, which stays open. */
 void sink_init(struct sink *sink, FILE *file);
 
+/* Into memory, which grows: a text that has to be had whole. */
+struct sink_memory {
+	struct sink sink; /* write here */
+	char *text;
+	size_t len;
+};
+int sink_memory_open(struct sink_memory *memory); /* 0 or -errno */
+/*
+ * The text, ended by a 0 that is not in *ret_len (which may be NULL), to be freed; or NULL, and
+ * sink.err says why.
+ */
+char *sink_memory_close(struct sink_memory *memory, size_t *ret_len);
+
 void sink_write(struct sink *sink, const void *data, size_t len);
 void sink_puts(struct sink *sink, const char *text);
 void sink_printf(struct sink *sink, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

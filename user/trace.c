@@ -32,6 +32,7 @@ struct trace {
 	struct traps *traps;
 	struct history *history; /* NULL: no destination wants it */
 	struct otlp *otlp;	 /* NULL: no collector */
+	struct policy *defaults; /* NULL: the plan has a policy */
 	struct report_meta meta;
 	struct session *session;
 	bool stop; /* a destination or the tap failed: no more is wanted */
@@ -360,9 +361,11 @@ static int run(struct trace *trace)
 		trace->model->max_maps = replay_max_maps(plan->opts->max_maps);
 	if (!err)
 		err = keep_history(trace);
+	if (!err && !plan->policy)
+		err = policy_create(&trace->defaults);
 	if (!err)
-		err = traps_create(&trace->traps, plan->policy, plan->interval_ms,
-				   plan->opts->traps);
+		err = traps_create(&trace->traps, plan->policy ? plan->policy : trace->defaults,
+				   plan->interval_ms, plan->opts->traps);
 	if (err) {
 		log_err(err, "cannot start");
 		return EXIT_CANNOT_TRACE;
@@ -422,6 +425,7 @@ int trace_run(struct trace_plan *plan)
 		plan->wait_status = trace.model->command_status;
 	}
 	traps_free(trace.traps);
+	policy_free(trace.defaults);
 	model_free(trace.model);
 	return status;
 }

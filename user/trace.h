@@ -32,7 +32,7 @@ struct trace_destination {
 
 struct trace_plan {
 	const struct options *opts;  /* processes or command, interval, duration */
-	const struct policy *policy; /* borrowed */
+	const struct policy *policy; /* borrowed; NULL = the defaults */
 	const char *replay;	     /* a recording instead of a session, or NULL */
 	unsigned interval_ms;	     /* of a recording its own */
 	int command_output_fd;	     /* instead of the terminal; 0 = it shares ours */

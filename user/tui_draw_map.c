@@ -11,6 +11,7 @@
 #include "names.h"
 #include "output_text.h"
 #include "tui_draw.h"
+#include "words.h"
 
 #define LEFT 1
 #define CHART_LEFT 12 /* room for a number */
@@ -94,11 +95,6 @@ static int draw_debt_line(const struct tui_scene *scene, size_t map, int row)
 
 static int draw_totals(const struct tui_scene *scene, const struct tui_detail *detail, int row)
 {
-	static const char *const names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-		SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-	};
 	struct canvas *canvas = scene->canvas;
 
 	canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_BOLD, "%-12s %20s %20s",
@@ -106,7 +102,7 @@ static int draw_totals(const struct tui_scene *scene, const struct tui_detail *d
 		      "lifetime");
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
 		canvas_printf(canvas, row++, LEFT, canvas->cols, CANVAS_NORMAL,
-			      "%-12s %20" PRIu64 " %20" PRIu64, names[i], detail->traced[i],
+			      "%-12s %20" PRIu64 " %20" PRIu64, counter_names[i], detail->traced[i],
 			      detail->total[i]);
 	return row;
 }

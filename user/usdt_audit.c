@@ -17,16 +17,11 @@
 #include "names.h"
 #include "usdt.h"
 #include "usdt.skel.h"
+#include "words.h"
 
 #define TRIES 4
 #define PAUSE_NS 1000000
 #define TOLD_MAX 20 /* messages; the loss has them all */
-
-static const char *const counter_names[ST_COUNTER_COUNT] = {
-#define COUNTER_NAME(name) #name,
-	SMAP_COUNTERS(COUNTER_NAME)
-#undef COUNTER_NAME
-};
 
 static int tell(struct usdt *usdt, const struct livemap *map, const struct st_stats *counted)
 {

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <errno.h>
 #include "mix.h"
+#include "keytext.h"
 
 #define FRESH_BASE (1ULL << 40)
 #define ABSENT_BASE (1ULL << 50)
-#define KEY_LEN 17 /* 'k' and 16 hex digits */
 #define MAX_STEPS 7
 
 struct mix {
@@ -42,16 +42,6 @@ struct smap **maps;
 _Atomic uint64_t values_freed;
 
 /* --- keys and values -------------------------------------------------------- */
-
-static const char *key_text(uint64_t key)
-{
-	static _Thread_local char text[KEY_LEN];
-
-	text[0] = 'k';
-	for (unsigned i = 0; i < 16; i++)
-		text[1 + i] = "0123456789abcdef"[key >> (60 - 4 * i) & 15];
-	return text;
-}
 
 /* The operation for the kind of key of this run. */
 #define KEYED(op, map, key, ...)                                                                   \

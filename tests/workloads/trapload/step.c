@@ -17,11 +17,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "keytext.h"
 #include "shape.h"
 
 #define FRESH_BASE (1ULL << 40)
 #define ABSENT_BASE (1ULL << 50)
-#define KEY_LEN 17
 #define SEC_NS 1000000000ULL
 #define MS_NS 1000000ULL
 #define SPIN_ROUNDS 20000
@@ -49,16 +49,6 @@ void shape_must(int err, const char *what)
 		return;
 	fprintf(stderr, "trapload: error: %s: %s\n", what, strerror(-err));
 	exit(EXIT_FAILURE);
-}
-
-static const char *key_text(uint64_t key)
-{
-	static _Thread_local char text[KEY_LEN];
-
-	text[0] = 'k';
-	for (unsigned i = 0; i < 16; i++)
-		text[1 + i] = "0123456789abcdef"[key >> (60 - 4 * i) & 15];
-	return text;
 }
 
 #define KEYED(op, run, key, ...)                                                                   \
