@@ -131,6 +131,26 @@ busiest() { # trace, kind
 	[ "$(jq 'select(.type == "header").offcpu' "$tmp/trace")" = false ]
 }
 
+@test "a program with maps that becomes another one, which is looked at on" {
+	cat >"$tmp/become.c" <<-'EOF'
+		#include <smap.h>
+		#include <unistd.h>
+
+		int main(int argc, char **argv)
+		{
+			struct smap *map;
+
+			return argc < 2 || smap_create(&map, NULL) || smap_store(map, "k", 1, argv) ||
+			       execv(argv[1], argv + 1);
+		}
+	EOF
+	"$CC" -Ilib "$tmp/become.c" "$O/libsmap.a" -pthread -lm -o "$tmp/become"
+	"$SMAPTRACE" --offcpu -i 0.05 -f json -o "$tmp/trace" -- \
+		"$tmp/become" "$HOLDLOAD" --how sleep --rounds 16 --waiters 1 >"$tmp/out"
+	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load "$tmp/out" off_ns)" 5
+	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load "$tmp/out" waited_ns)" 5
+}
+
 @test "doctor says whether it can be done" {
 	"$SMAPTRACE" doctor | grep -q '^ok .*threads off the CPU'
 }

@@ -118,11 +118,17 @@ void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added)
 		log_debug("cannot look at the threads of process %u", pid);
 }
 
-/* Another process may get its id. */
+/* Another process may get its id, and the program that it has become has it already. */
 void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in)
 {
 	__u32 pid = (__u32)in->target->pid;
 
+	for (size_t i = 0; usdt->offcpu && i < usdt->image_cnt; i++) {
+		const struct target *other = usdt->image[i].target;
+
+		if (other != in->target && other->pid == in->target->pid && target_alive(other))
+			return;
+	}
 	if (usdt->offcpu)
 		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.holders), &pid);
 }
