@@ -74,6 +74,12 @@ check_stacks() { # filter
 
 # --- files ------------------------------------------------------------------------------
 
+@test "stacks: of a running process, with more descriptors than are allowed at first" {
+	start "$tmp/out" 'hold .* run' "$MAPLOAD" --hold-run
+	ulimit -Sn 40
+	stacks -d 0.3 -p "$pid"
+}
+
 @test "stacks: a stripped program has offsets, and no names near them" {
 	cp "$STACKLOAD" "$tmp/bare" && strip "$tmp/bare"
 	stacks -- "$tmp/bare"

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "log.h"
@@ -131,10 +132,25 @@ static int load_failed(int err)
 
 static void usdt_close(void *ctx);
 
+/*
+ * A dozen links for each file, three descriptors for each process, two for each file in its
+ * stacks. The command has its own limit already.
+ */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 {
 	int err;
 
+	raise_file_limit();
 	libbpf_set_print(libbpf_log);
 	usdt->way = attach_best_way();
 	usdt->plain = plain_needed();

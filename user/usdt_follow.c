@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,17 +114,6 @@ void usdt_follow_end(struct usdt *usdt)
 
 /* --- the tree ------------------------------------------------------------------------ */
 
-/* A dozen links for each file, three descriptors for each process. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher)
 {
 	struct usdt *usdt = ctx;
@@ -133,7 +121,6 @@ int usdt_follow(void *ctx, pid_t command, const struct backend_watcher *watcher)
 			    bpf_map__fd(usdt->skel->maps.answered)};
 	int err;
 
-	raise_file_limit(); /* the command has its own already */
 	usdt->watcher = *watcher;
 	usdt->skel->bss->command_pid = (__u32)command;
 	/* Before the links, which it must not keep. */

@@ -117,12 +117,18 @@ static int place_get(struct usdt *usdt, const struct space_place *where,
 {
 	struct usdt_stacks *stacks = usdt->stacks;
 	const struct place like = {.module = where->module, .offset = where->offset};
+	static const struct place none; /* when there is no room for frames, nor memory to waste */
 	static struct symbol_place names;
 	struct place *place;
 	const char *build_id;
 	bool is_new;
 	int err = 0;
 
+	if (stacks->frame_cnt == RECORD_FRAMES_MAX &&
+	    !tfind(&like, &stacks->places, compare_places)) {
+		*ret_place = &none;
+		return 0;
+	}
 	*ret_place = place =
 		usdt_stacks_tree_get(&stacks->places, &like, sizeof(like), compare_places, &is_new);
 	if (!place)

@@ -81,19 +81,6 @@ int usdt_stacks_configure(const struct usdt *usdt)
 	return err;
 }
 
-int usdt_stacks_create(struct usdt *usdt)
-{
-	struct usdt_stacks *stacks = calloc(1, sizeof(*stacks));
-
-	if (!stacks)
-		return -ENOMEM;
-	usdt->stacks = stacks;
-	stacks->counted_max = COUNTED_MIN;
-	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
-	stacks->values = calloc(BATCH, sizeof(*stacks->values));
-	return stacks->keys && stacks->values ? symbols_create(&stacks->symbols) : -ENOMEM;
-}
-
 void usdt_stacks_free(struct usdt *usdt)
 {
 	struct usdt_stacks *stacks = usdt->stacks;
@@ -110,6 +97,22 @@ void usdt_stacks_free(struct usdt *usdt)
 	free(stacks->values);
 	free(stacks);
 	usdt->stacks = NULL;
+}
+
+int usdt_stacks_create(struct usdt *usdt)
+{
+	struct usdt_stacks *stacks = calloc(1, sizeof(*stacks));
+
+	if (!stacks)
+		return -ENOMEM;
+	usdt->stacks = stacks;
+	stacks->counted_max = COUNTED_MIN;
+	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
+	stacks->values = calloc(BATCH, sizeof(*stacks->values));
+	if (stacks->keys && stacks->values && !symbols_create(&stacks->symbols))
+		return 0;
+	usdt_stacks_free(usdt);
+	return -ENOMEM;
 }
 
 /* --- stacks ------------------------------------------------------------------ */
