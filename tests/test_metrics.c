@@ -32,7 +32,7 @@ static struct draft *draft_new(enum report_kind kind)
 	struct draft *d = calloc(1, sizeof(*d));
 
 	assert_non_null(d);
-	d->report = (struct report){.kind = kind, .meta = &meta, .window_count = 1};
+	d->report = (struct report){.kind = kind, .meta = &meta, .end_ns = 10, .window_count = 1};
 	d->report.targets = d->targets;
 	d->report.maps = d->maps;
 	d->targets[0] = (struct report_target){.pid = 42, .comm = "prog"};
@@ -269,7 +269,7 @@ static void test_sums(void **state)
 	metrics_free(metrics);
 }
 
-static void add_with_finding(struct metrics *metrics, uint64_t until_ns)
+static void add_with_finding(struct metrics *metrics, uint64_t until_ns, uint64_t gone_ns)
 {
 	struct draft *d = draft_new(REPORT_WINDOW);
 	const struct finding finding = {.trap = "read-diffusion",
@@ -277,7 +277,8 @@ static void add_with_finding(struct metrics *metrics, uint64_t until_ns)
 					.pid = 42,
 					.comm = "prog",
 					.name = "quiet",
-					.until_ns = until_ns};
+					.until_ns = until_ns,
+					.gone_ns = gone_ns};
 
 	draft_map(d, "busy", 1000, 1000);
 	draft_map(d, "busier", 2000, 1000);
@@ -295,21 +296,45 @@ static void test_traps(void **state)
 
 	(void)state;
 	assert_int_equal(metrics_create(&metrics, 1), 0);
-	add_with_finding(metrics, 0);
+	add_with_finding(metrics, 0, 0);
 	assert_true(now(metrics, ACTIVE) == 1);
 	assert_true(now(metrics, MISSES("quiet")) == 1);
 	assert_true(now(metrics, "smap_findings_total{trap=\"read-diffusion\",severity="
 				 "\"warning\"}") == 1);
-	add_with_finding(metrics, 7);
+	add_with_finding(metrics, 7, 0);
 	assert_true(now(metrics, ACTIVE) <= 0);
 	metrics_free(metrics);
 	assert_int_equal(metrics_create(&metrics, 10), 0);
-	add_with_finding(metrics, 0);
+	add_with_finding(metrics, 0, 0);
 	assert_true(now(metrics, ACTIVE) == 1);
-	add_with_finding(metrics, 7);
+	add_with_finding(metrics, 7, 0);
 	assert_true(now(metrics, ACTIVE) == 0);
 	assert_true(now(metrics, "smap_trap_active{trap=\"write-starvation\",pid=\"42\","
 				 "comm=\"prog\",name=\"busy\"}") == 0);
+	add_with_finding(metrics, 0, 0);
+	assert_true(now(metrics, ACTIVE) == 1);
+	add_with_finding(metrics, 0, 7); /* its map is gone */
+	assert_true(now(metrics, ACTIVE) == 0);
+	metrics_free(metrics);
+}
+
+/* Findings that made room are counted all the same. */
+static void test_findings_never_back(void **state)
+{
+	const struct finding_tally forgotten[] = {{"read-diffusion", FINDING_WARNING, 5},
+						  {"budget-x", FINDING_ERROR, 2}};
+	struct draft *d = draft_new(REPORT_WINDOW);
+	struct metrics *metrics;
+
+	(void)state;
+	assert_int_equal(metrics_create(&metrics, 0), 0);
+	add_with_finding(metrics, 7, 0);
+	d->report.forgotten = forgotten;
+	d->report.forgotten_count = 2;
+	add(metrics, d);
+	assert_true(now(metrics, "smap_findings_total{trap=\"read-diffusion\",severity="
+				 "\"warning\"}") == 5);
+	assert_true(now(metrics, "smap_findings_total{trap=\"budget\",severity=\"error\"}") == 2);
 	metrics_free(metrics);
 }
 
@@ -359,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_traps),
+		cmocka_unit_test(test_findings_never_back),
 		cmocka_unit_test(test_ended_process),
 		cmocka_unit_test(test_labels),
 	};

@@ -295,6 +295,56 @@ static void test_many_findings_are_cut_and_counted(void **state)
 	stop(&bench);
 }
 
+/* Who looks on for weeks sees the latest; what made room is counted, and what holds stays. */
+static void test_what_is_over_makes_room(void **state)
+{
+	struct second in = stuck;
+	const struct finding_tally *forgotten;
+	struct bench bench;
+	size_t kept = TRAPS_FINDINGS_MAX / 2 + 1, kinds;
+
+	(void)state;
+	in.dirty_len = 0;
+	start(&bench, NULL);
+	traps_make_room(bench.traps);
+	for (unsigned i = 0; i < TRAPS_FINDINGS_MAX; i++) {
+		seconds(&bench, &stuck, 1);
+		seconds(&bench, &in, 2);
+	}
+	assert_int_equal(found(&bench), TRAPS_FINDINGS_MAX);
+	seconds(&bench, &stuck, 1);
+	assert_int_equal(found(&bench), kept);
+	assert_int_equal(traps_first_new(bench.traps), kept - 1);
+	assert_int_equal(finding(&bench, kept - 1)->found_ns, bench.now);
+	assert_true(finding_holds(finding(&bench, kept - 1), bench.now));
+	assert_int_equal(traps_cut(bench.traps), TRAPS_FINDINGS_MAX / 2);
+	forgotten = traps_forgotten(bench.traps, &kinds);
+	assert_int_equal(kinds, 1);
+	assert_string_equal(forgotten->trap, "pseudo-expansion");
+	assert_int_equal(forgotten->count, TRAPS_FINDINGS_MAX / 2);
+	seconds(&bench, &in, 2); /* it has moved, and ends all the same */
+	assert_int_equal(finding(&bench, kept - 1)->until_ns, bench.now);
+	stop(&bench);
+}
+
+static void test_nothing_holds_of_a_map_that_is_gone(void **state)
+{
+	struct second last = stuck;
+	struct bench bench;
+
+	(void)state;
+	last.gone = true;
+	start(&bench, NULL);
+	seconds(&bench, &stuck, 2);
+	assert_true(finding_holds(finding(&bench, 0), bench.now));
+	seconds(&bench, &last, 1);
+	assert_int_equal(finding(&bench, 0)->until_ns, 0); /* it was never cleared */
+	assert_int_equal(finding(&bench, 0)->gone_ns, bench.now);
+	assert_false(finding_holds(finding(&bench, 0), bench.now));
+	assert_true(finding_holds(finding(&bench, 0), bench.now - 1));
+	stop(&bench);
+}
+
 static void test_names_and_the_table(void **state)
 {
 	(void)state;
@@ -327,6 +377,8 @@ int main(void)
 		cmocka_unit_test(test_a_moment_is_not_judged),
 		cmocka_unit_test(test_only_the_traps_asked_for),
 		cmocka_unit_test(test_many_findings_are_cut_and_counted),
+		cmocka_unit_test(test_what_is_over_makes_room),
+		cmocka_unit_test(test_nothing_holds_of_a_map_that_is_gone),
 		cmocka_unit_test(test_names_and_the_table),
 	};
 

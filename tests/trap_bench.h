@@ -24,6 +24,7 @@ struct second {
 	double cpu_ms, rebuild_ms, lock_wait_ms;
 	double miss_count, threshold, read_len, dirty_len, dirty_age_s, backlog, oldest_s;
 	bool stall, stands; /* the reclaimer makes no round */
+	bool gone;	    /* the map is, at its end */
 };
 
 /* A map in pseudo-expansion; what a test changes of it decides. */
@@ -117,7 +118,7 @@ static void window(struct bench *bench, const struct second *in, uint64_t length
 	bench->now += length;
 	s->ts_ns = bench->now;
 	s->reclaimer_runs += !in->stands;
-	s->alive = s->state_ok = 1;
+	s->alive = s->state_ok = !in->gone;
 	s->miss_count = (uint64_t)in->miss_count;
 	s->threshold = (uint64_t)in->threshold;
 	s->read_len = (uint64_t)in->read_len;

@@ -49,6 +49,7 @@ static int show(const struct options *opts, const char *replay)
 {
 	struct trace_plan plan = {.opts = opts,
 				  .replay = replay,
+				  .make_room = !replay,
 				  .interval_ms = (unsigned)(opts->interval * 1000 + 0.5)};
 	int view = view_wanted(opts, replay != NULL);
 

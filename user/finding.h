@@ -6,6 +6,7 @@
 #ifndef FINDING_H
 #define FINDING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "stack.h"
@@ -36,7 +37,8 @@ struct finding {
 	const char *comm;  /* of the process: untrusted bytes */
 	uint64_t since_ns; /* CLOCK_MONOTONIC: when the condition began to hold */
 	uint64_t found_ns; /* when it was raised */
-	uint64_t until_ns; /* when it was cleared; 0 = it holds */
+	uint64_t until_ns; /* when it was cleared; 0 = it was not */
+	uint64_t gone_ns;  /* when its map was gone; 0 = it is there. See finding_holds() */
 	double cost_share; /* 0..1, see docs/traps.md */
 	const struct evidence *evidence;
 	size_t evidence_count;
@@ -44,5 +46,19 @@ struct finding {
 	const char *remedy;
 	const char *link; /* the section of the docs */
 };
+
+/* Findings of one kind. */
+struct finding_tally {
+	const char *trap;
+	enum finding_severity severity;
+	uint64_t count;
+};
+
+/* At that moment. Of a map that is gone nothing holds, though it was never cleared. */
+static inline bool finding_holds(const struct finding *finding, uint64_t ns)
+{
+	return finding->found_ns <= ns && (!finding->until_ns || finding->until_ns > ns) &&
+	       (!finding->gone_ns || finding->gone_ns > ns);
+}
 
 #endif

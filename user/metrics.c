@@ -219,31 +219,35 @@ static int trap_bit(const char *trap)
 	return -1;
 }
 
-static void count_finding(struct metrics *metrics, const char *trap, enum finding_severity severity)
+static void count_findings(struct metrics *metrics, const struct finding_tally *more)
 {
-	for (size_t i = 0; i < metrics->found_count; i++) {
-		struct metrics_found *found = &metrics->found[i];
+	int bit = trap_bit(more->trap);
+	const char *trap = bit < 0 ? "budget" : trap_table[bit]->name;
 
-		if (strcmp(found->trap, trap) == 0 && found->severity == severity) {
-			found->count++;
+	for (size_t i = 0; i < metrics->found_count; i++) {
+		struct finding_tally *found = &metrics->found[i];
+
+		if (strcmp(found->trap, trap) == 0 && found->severity == more->severity) {
+			found->count += more->count;
 			return;
 		}
 	}
 	if (metrics->found_count < sizeof(metrics->found) / sizeof(metrics->found[0]))
-		metrics->found[metrics->found_count++] =
-			(struct metrics_found){.trap = trap, .severity = severity, .count = 1};
+		metrics->found[metrics->found_count++] = (struct finding_tally){
+			.trap = trap, .severity = more->severity, .count = more->count};
 }
 
-static void add_finding(struct metrics *metrics, const struct finding *finding)
+static void add_finding(struct metrics *metrics, const struct finding *finding, uint64_t now)
 {
+	const struct finding_tally one = {finding->trap, finding->severity, 1};
 	int bit = trap_bit(finding->trap);
 	struct metrics_group *group =
 		finding->name && finding->comm
 			? metrics_find(metrics, finding->pid, finding->comm, finding->name)
 			: NULL;
 
-	count_finding(metrics, bit < 0 ? "budget" : trap_table[bit]->name, finding->severity);
-	if (bit >= 0 && group && !finding->until_ns)
+	count_findings(metrics, &one);
+	if (bit >= 0 && group && finding_holds(finding, now))
 		group->traps |= 1U << bit;
 }
 
@@ -319,8 +323,10 @@ int metrics_add(struct metrics *metrics, const struct report *report,
 		return -ENOMEM;
 	err = first_pass(metrics, report, groups);
 	metrics->found_count = 0;
+	for (size_t i = 0; i < report->forgotten_count; i++)
+		count_findings(metrics, &report->forgotten[i]);
 	for (size_t i = 0; i < finding_count; i++)
-		add_finding(metrics, &findings[i]);
+		add_finding(metrics, &findings[i], report->end_ns);
 	if (!err) {
 		choose(metrics, groups + room);
 		err = second_pass(metrics, report, groups);

@@ -42,13 +42,6 @@ struct metrics_loss {
 	uint64_t count;
 };
 
-/* Findings so far, by trap and severity. */
-struct metrics_found {
-	const char *trap; /* of trap_table[], or "budget" */
-	enum finding_severity severity;
-	uint64_t count;
-};
-
 struct metrics {
 	unsigned limit;
 	bool begun;
@@ -68,7 +61,7 @@ struct metrics {
 	struct metrics_loss losses[MODEL_LOSSES_MAX];
 	size_t loss_count;
 	struct report_overhead overhead;
-	struct metrics_found found[4 * METRICS_TRAPS_MAX];
+	struct finding_tally found[4 * METRICS_TRAPS_MAX]; /* of trap_table[], or "budget" */
 	size_t found_count;
 };
 

@@ -219,7 +219,7 @@ static void walk_found(const struct walk *walk)
 
 	begin(walk, &found);
 	for (size_t i = 0; i < walk->metrics->found_count; i++) {
-		const struct metrics_found *f = &walk->metrics->found[i];
+		const struct finding_tally *f = &walk->metrics->found[i];
 		const struct metrics_point point = {
 			.series = METRICS_NO_SERIES,
 			.labels = {{"trap", f->trap}, {"severity", report_severity(f->severity)}},

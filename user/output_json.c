@@ -297,7 +297,7 @@ static json_t *active_json(const struct report *report)
 		const struct finding *finding = &report->known[i];
 		json_t *object;
 
-		if (finding->until_ns)
+		if (!finding_holds(finding, report->end_ns))
 			continue;
 		object = json_object();
 		set_text(object, "trap", finding->trap);

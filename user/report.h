@@ -128,7 +128,10 @@ struct report {
 	size_t known_count;
 	/* Of the windows so far, this one included; NULL = no output asked for it. */
 	const struct history *history;
-	uint64_t findings_cut;		  /* further ones so far, which were not kept */
+	uint64_t findings_cut; /* others so far, which were not kept */
+	/* Of those the ones that were known once. */
+	const struct finding_tally *forgotten;
+	size_t forgotten_count;
 	const struct record_loss *losses; /* every known name, also with count 0 */
 	size_t loss_count;
 	uint64_t lost; /* sum of all losses */

@@ -125,11 +125,11 @@ static void copy_findings(struct owned *owned, const struct report *from)
 	if (first > first_new)
 		first = first_new;
 	for (size_t i = 0; i < from->known_count; i++)
-		count += i >= first || !from->known[i].until_ns;
+		count += i >= first || finding_holds(&from->known[i], from->end_ns);
 	known = take(owned, count * sizeof(*known));
 	count = 0;
 	for (size_t i = 0; i < from->known_count && !owned->failed; i++)
-		if (i >= first || !from->known[i].until_ns)
+		if (i >= first || finding_holds(&from->known[i], from->end_ns))
 			copy_finding(owned, &known[count++], &from->known[i]);
 	if (owned->failed)
 		return;
@@ -152,6 +152,8 @@ int snapshot_create(struct snapshot **ret_snapshot, const struct report *report,
 	owned->snapshot.report.meta = &owned->meta;
 	owned->snapshot.report.model = NULL; /* it goes on: single events are not kept */
 	owned->snapshot.report.history = NULL;
+	owned->snapshot.report.forgotten = NULL; /* the metrics have them */
+	owned->snapshot.report.forgotten_count = 0;
 	owned->snapshot.report.losses =
 		copy(owned, report->losses, report->loss_count * sizeof(*report->losses));
 	copy_targets(owned, report);

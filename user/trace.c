@@ -153,6 +153,7 @@ static int put_report(struct trace *trace, enum report_kind kind)
 	if (trace->history && history_add(trace->history, report))
 		log_warn("no memory for the history of all maps: charts are incomplete");
 	report->findings_cut = traps_cut(trace->traps);
+	report->forgotten = traps_forgotten(trace->traps, &report->forgotten_count);
 	if (trace->otlp && kind == REPORT_WINDOW && otlp_add(trace->otlp, report))
 		log_warn("no memory for the metrics of a window: they are not sent");
 	/* A view goes first: it gives the terminal back before the summary is printed. */
@@ -173,7 +174,8 @@ static int on_window(struct trace *trace)
 	if (err)
 		return log_err(err, "cannot judge a window");
 	if (!cut && traps_cut(trace->traps))
-		log_warn("more than %d findings: further ones are not shown", TRAPS_FINDINGS_MAX);
+		log_warn("more than %d findings: %s are not kept", TRAPS_FINDINGS_MAX,
+			 trace->plan->make_room ? "the oldest that are over" : "further ones");
 	err = trace->stop ? 0 : put_report(trace, REPORT_WINDOW);
 	if (trace->stop && trace->session)
 		session_stop(trace->session);
@@ -370,6 +372,8 @@ static int run(struct trace *trace)
 		log_err(err, "cannot start");
 		return EXIT_CANNOT_TRACE;
 	}
+	if (plan->make_room)
+		traps_make_room(trace->traps);
 	if (plan->on_begin && plan->on_begin(plan->ctx, &trace->meta))
 		return EXIT_CANNOT_TRACE;
 	if (plan->replay)

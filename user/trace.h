@@ -35,6 +35,7 @@ struct trace_plan {
 	const struct policy *policy; /* borrowed; NULL = the defaults */
 	const char *replay;	     /* a recording instead of a session, or NULL */
 	unsigned interval_ms;	     /* of a recording its own */
+	bool make_room;		     /* the latest findings rather than the first */
 	int command_output_fd;	     /* instead of the terminal; 0 = it shares ours */
 	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
 	size_t dest_count;

@@ -22,8 +22,8 @@
 #include "budget.h"
 #include "trap_past.h"
 
+#define TALLIES_MAX (4 * (TRAP_COUNT + BUDGET_COUNT)) /* by severity */
 #define TRAP_COUNT (sizeof(trap_table) / sizeof(trap_table[0]) - 1)
-#define NO_FINDING SIZE_MAX
 
 const struct trap *const trap_table[] = {
 #define TRAP_ENTRY(name) &trap_##name,
@@ -34,6 +34,7 @@ const struct trap *const trap_table[] = {
 
 /* The strings and numbers of a finding, which points here. */
 struct found {
+	size_t at; /* the finding's index */
 	struct evidence evidence[TRAP_EVIDENCE_MAX];
 	char remedy[TRAP_REMEDY_MAX];
 	char name[SMAP_NAME_LEN];
@@ -44,8 +45,8 @@ struct found {
 struct row {
 	uint64_t bits;
 	unsigned kind;
-	uint64_t since_ns; /* of the present run of windows */
-	size_t finding;	   /* index of the one that holds, or NO_FINDING */
+	uint64_t since_ns;   /* of the present run of windows */
+	struct found *found; /* the one that holds, or NULL */
 };
 
 struct watch {
@@ -67,6 +68,9 @@ struct traps {
 	struct found **found;
 	size_t finding_count, first_new, room;
 	uint64_t cut;
+	bool make_room;
+	struct finding_tally forgotten[TALLIES_MAX];
+	size_t forgotten_count;
 };
 
 const struct trap *trap_find(const char *name)
@@ -132,16 +136,58 @@ static void fill_finding(struct finding *finding, struct found *found, const str
 	finding->remedy = found->remedy;
 }
 
-/* *ret_index is where it is kept; unchanged when there is no room for more. */
+static void tally(struct traps *traps, const struct finding *finding)
+{
+	struct finding_tally *at = traps->forgotten, *end = at + traps->forgotten_count;
+
+	while (at < end &&
+	       (strcmp(at->trap, finding->trap) != 0 || at->severity != finding->severity))
+		at++;
+	if (at == end) {
+		*at = (struct finding_tally){finding->trap, finding->severity, 0};
+		traps->forgotten_count++;
+	}
+	at->count++;
+	traps->cut++;
+}
+
+/* The older half of those that are over, but for those of this window. */
+static void forget_findings(struct traps *traps)
+{
+	size_t over = 0, gone = 0, kept = 0;
+
+	for (size_t i = 0; i < traps->first_new; i++)
+		over += traps->finding[i].until_ns || traps->finding[i].gone_ns;
+	for (size_t i = 0; i < traps->finding_count; i++) {
+		const struct finding *finding = &traps->finding[i];
+
+		if (gone < (over + 1) / 2 && (finding->until_ns || finding->gone_ns)) {
+			tally(traps, finding);
+			free(traps->found[i]);
+			gone++;
+			continue;
+		}
+		traps->finding[kept] = *finding;
+		traps->found[kept] = traps->found[i];
+		traps->found[kept]->at = kept;
+		kept++;
+	}
+	traps->finding_count = kept;
+	traps->first_new -= gone;
+}
+
+/* *ret_found is where it is kept; unchanged when there is no room for more. */
 static int raise_finding(struct traps *traps, const char *trap, const char *link,
 			 const struct trap_view *view, const struct verdict *verdict,
-			 uint64_t since_ns, size_t *ret_index)
+			 uint64_t since_ns, struct found **ret_found)
 {
 	const struct record_target *target =
 		&model_target(view->model, view->map->info.key.target)->info;
 	struct finding *finding;
 	struct found *found;
 
+	if (traps->finding_count == TRAPS_FINDINGS_MAX && traps->make_room)
+		forget_findings(traps);
 	if (traps->finding_count == TRAPS_FINDINGS_MAX) {
 		traps->cut++;
 		return 0;
@@ -153,9 +199,9 @@ static int raise_finding(struct traps *traps, const char *trap, const char *link
 	}
 	memcpy(found->name, view->map->info.name, sizeof(found->name));
 	memcpy(found->comm, target->comm, sizeof(found->comm));
-	*ret_index = traps->finding_count++;
-	traps->found[*ret_index] = found;
-	finding = &traps->finding[*ret_index];
+	found->at = traps->finding_count++;
+	traps->found[found->at] = found;
+	finding = &traps->finding[found->at];
 	*finding = (struct finding){
 		.trap = trap,
 		.pid = (int)target->pid,
@@ -168,6 +214,7 @@ static int raise_finding(struct traps *traps, const char *trap, const char *link
 		.link = link,
 	};
 	fill_finding(finding, found, view, verdict);
+	*ret_found = found;
 	return 0;
 }
 
@@ -180,10 +227,10 @@ static unsigned count_bits(uint64_t bits, unsigned of)
 static void update_finding(struct traps *traps, const struct row *row, const struct trap_view *view,
 			   const struct verdict *verdict)
 {
-	struct finding *finding = &traps->finding[row->finding];
+	struct finding *finding = &traps->finding[row->found->at];
 
 	if (verdict->severity > finding->severity)
-		fill_finding(finding, traps->found[row->finding], view, verdict);
+		fill_finding(finding, row->found, view, verdict);
 }
 
 /* A finding holds already: is there more to say, or is it over? */
@@ -194,14 +241,14 @@ static void follow_finding(struct traps *traps, struct row *row, const struct tr
 		update_finding(traps, row, view, verdict);
 	if (count_bits(row->bits, verdict->clear))
 		return;
-	traps->finding[row->finding].until_ns = view->model->window.end_ns;
-	row->finding = NO_FINDING;
+	traps->finding[row->found->at].until_ns = view->model->window.end_ns;
+	row->found = NULL;
 }
 
 static void note_verdict(struct row *row, const struct trap_view *view,
 			 const struct verdict *verdict)
 {
-	if (verdict->holds && verdict->kind != row->kind && row->finding == NO_FINDING) {
+	if (verdict->holds && verdict->kind != row->kind && !row->found) {
 		row->bits = 0;
 		row->kind = verdict->kind;
 	}
@@ -224,11 +271,11 @@ static int judge(struct traps *traps, const struct trap *trap, struct row *row,
 	if (verdict.severity > most)
 		verdict.severity = most;
 	note_verdict(row, view, &verdict);
-	if (row->finding != NO_FINDING)
+	if (row->found)
 		follow_finding(traps, row, view, &verdict);
 	else if (verdict.holds && count_bits(row->bits, verdict.of) >= verdict.raise)
 		return raise_finding(traps, trap->name, trap->link, view, &verdict, row->since_ns,
-				     &row->finding);
+				     &row->found);
 	return 0;
 }
 
@@ -279,7 +326,7 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 		.model = model, .map = map, .limits = policy_limits(traps->policy, map->info.name)};
 	struct budget_use use[BUDGET_COUNT];
 	double rate = trap_per_second(map->window.count[ST_COUNTER_promotions], map->window.ns);
-	size_t index;
+	struct found *found;
 	int err = 0;
 
 	if (map->window.ns >= (uint64_t)traps->interval_ms * 1000000 / 2 &&
@@ -293,18 +340,26 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 			continue;
 		watch->over_budget[i] = true;
 		err = raise_finding(traps, use[i].finding, "docs/policy.md#budgets", &view,
-				    &verdict, model->window.start_ns, &index);
+				    &verdict, model->window.start_ns, &found);
 	}
 	return err;
 }
 
-static struct watch new_watch(const struct model_map *map)
+/* The map is gone, and so is what was found in it. */
+static void end_map(struct traps *traps, struct watch *watch, const struct model *model,
+		    const struct model_map *map)
 {
-	struct watch watch = {.order = map->order};
+	int pid = (int)model_target(model, map->info.key.target)->info.pid;
 
 	for (size_t i = 0; i < TRAP_COUNT; i++)
-		watch.row[i].finding = NO_FINDING;
-	return watch;
+		watch->row[i].found = NULL;
+	for (size_t i = 0; i < traps->finding_count; i++) {
+		struct finding *finding = &traps->finding[i];
+
+		if (finding->pid == pid && finding->addr == map->info.key.addr &&
+		    finding->id == map->info.key.id && !finding->gone_ns)
+			finding->gone_ns = model->window.end_ns;
+	}
 }
 
 /* One watch for each map of the model, in its order. */
@@ -323,7 +378,7 @@ static int follow_maps(struct traps *traps, const struct model *model)
 		if (old < traps->watch_count && traps->watch[old].order == map->order)
 			watch[i] = traps->watch[old];
 		else
-			watch[i] = new_watch(map);
+			watch[i] = (struct watch){.order = map->order};
 	}
 	free(traps->watch);
 	traps->watch = watch;
@@ -342,6 +397,8 @@ int traps_window(struct traps *traps, const struct model *model)
 			err = judge_map(traps, &traps->watch[i], model, model->maps[i]);
 		if (!err && model->maps[i]->in_window)
 			err = judge_budgets(traps, &traps->watch[i], model, model->maps[i]);
+		if (model->maps[i]->in_window && !model->maps[i]->alive)
+			end_map(traps, &traps->watch[i], model, model->maps[i]);
 	}
 	return err;
 }
@@ -399,4 +456,15 @@ size_t traps_first_new(const struct traps *traps)
 uint64_t traps_cut(const struct traps *traps)
 {
 	return traps->cut;
+}
+
+void traps_make_room(struct traps *traps)
+{
+	traps->make_room = true;
+}
+
+const struct finding_tally *traps_forgotten(const struct traps *traps, size_t *ret_count)
+{
+	*ret_count = traps->forgotten_count;
+	return traps->forgotten;
 }

@@ -101,19 +101,26 @@ double trap_cost_share(const struct trap_view *view);
 
 struct traps;
 
-/* At most so many findings are kept; more are counted in traps_cut(). */
+/*
+ * At most so many findings are kept; more are counted in traps_cut(). So that one who looks on
+ * for weeks sees what comes, traps_make_room() lets them take the place of those that are over.
+ */
 #define TRAPS_FINDINGS_MAX 4096
 
 /* only: names of the traps to look for, NULL-ended; NULL = all. policy is borrowed. */
 int traps_create(struct traps **ret_traps, const struct policy *policy, unsigned interval_ms,
 		 char *const *only);
 void traps_free(struct traps *traps);
+void traps_make_room(struct traps *traps);
 /* The model has a complete window. 0 or -ENOMEM. */
 int traps_window(struct traps *traps, const struct model *model);
 /* All findings in the order in which they were raised; valid until the next traps_window(). */
 const struct finding *traps_findings(const struct traps *traps, size_t *ret_count);
 /* The first of them that the last window raised: those from here on are new. */
 size_t traps_first_new(const struct traps *traps);
+/* Found and not kept: there was no room for them, or they made room. */
 uint64_t traps_cut(const struct traps *traps);
+/* Those that made room. */
+const struct finding_tally *traps_forgotten(const struct traps *traps, size_t *ret_count);
 
 #endif

@@ -38,7 +38,7 @@ static int draw_finding(const struct tui_scene *scene, const struct finding *fin
 	canvas_put(canvas, row, 0, 1, style, mark);
 	canvas_printf(canvas, row++, 1, canvas->cols, style, "%s: %s%s",
 		      report_severity(finding->severity), finding->trap,
-		      tui_finding_holds(finding, scene->ns) ? "" : " (past)");
+		      finding_holds(finding, scene->ns) ? "" : " (past)");
 	finding_since(since, sizeof(since), finding, &scene->model->meta);
 	row = draw_sentence(canvas, row, since);
 	row = draw_sentence(canvas, row, finding->shape);

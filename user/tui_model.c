@@ -382,11 +382,6 @@ size_t tui_model_find(const struct tui_model *model, int pid, uint64_t addr, uin
 	return SIZE_MAX;
 }
 
-bool tui_finding_holds(const struct finding *finding, uint64_t ns)
-{
-	return finding->found_ns <= ns && (finding->until_ns == 0 || finding->until_ns > ns);
-}
-
 size_t tui_model_newest(const struct tui_model *model)
 {
 	size_t count = history_points(model->history);

@@ -87,8 +87,6 @@ void tui_model_message(struct tui_model *model, const char *line, size_t len);
 
 /* Index in the history; SIZE_MAX = no such. */
 size_t tui_model_find(const struct tui_model *model, int pid, uint64_t addr, uint64_t id);
-/* The finding holds at this moment. */
-bool tui_finding_holds(const struct finding *finding, uint64_t ns);
 /* The newest point; SIZE_MAX = none yet. */
 size_t tui_model_newest(const struct tui_model *model);
 

@@ -57,7 +57,7 @@ static void fill_findings(struct tui_rows *rows, const struct tui_model *model, 
 		struct tui_row *row;
 		size_t map;
 
-		if (!tui_finding_holds(finding, ns))
+		if (!finding_holds(finding, ns))
 			continue;
 		map = tui_model_find(model, finding->pid, finding->addr, finding->id);
 		if (map >= rows->count)
