@@ -74,7 +74,8 @@ busiest() { # trace, kind
 	# With stacks of nothing else: those are of --stacks.
 	jq -e 'select(.type == "end").maps[0].stacks | all(.kind | startswith("offcpu_"))' "$tmp/trace"
 	"$SMAPTRACE" --offcpu -- "$HOLDLOAD" --how sleep --rounds 2 >"$tmp/text"
-	grep -q '^  off the CPU waiting for the lock: 6, ' "$tmp/text"
+	# Each of three waiters in each of two rounds, at least once: who is woken may find another.
+	grep -Eq '^  off the CPU waiting for the lock: ([6-9]|[1-9][0-9]), ' "$tmp/text"
 }
 
 @test "the maps' own figure agrees: a wait is off the CPU but for its first and last moment" {
