@@ -41,6 +41,9 @@ bats_require_minimum_version 1.5.0
 			[[ "$output" == *"$word"* ]]
 		done
 		[ "$(awk 'length > 80' <<<"$output" | wc -l)" -eq 0 ]
+		# One column for all formats, however long their names.
+		[ "$(sed -n '/^Formats:/,/^$/p' <<<"$output" | grep '^  ' |
+			awk '{ match($0, /^  [^ ]+ +/); print RLENGTH }' | sort -u | wc -l)" -eq 1 ]
 	done
 	run "$tool" list --help
 	[ "$status" -eq 0 ]

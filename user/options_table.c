@@ -109,7 +109,7 @@ void option_print_help(void)
 	}
 	printf("\nFormats:\n");
 	for (size_t i = 0; outputs[i]; i++)
-		printf("  %-8s %s\n", outputs[i]->name, outputs[i]->help);
+		printf("  %-10s %s\n", outputs[i]->name, outputs[i]->help);
 	printf("\nExamples:\n"
 	       "  smaptrace -p 4242                   a running server: on a terminal a view\n"
 	       "                                      like top (? for help), else as text\n"
