@@ -281,11 +281,35 @@ follow() { # a command from its start to its end, the figures compared
 		([.maps[].name] | sort) == ["after", "before"]' "$tmp/trace"
 }
 
+@test "trace: a hangup ends it in order, unless it is ignored" {
+	start "$tmp/own" 'hold .* run' "$MAPLOAD" --hold-run
+	trace "$tmp/trace" -p "$pid"
+	kill -HUP "$tracer"
+	wait "$tracer"
+	tail -n 1 "$tmp/trace" | jq -e '.type == "end"'
+	trap '' HUP
+	trace "$tmp/trace" -p "$pid"
+	trap - HUP
+	kill -HUP "$tracer"
+	lines=$(wc -l <"$tmp/trace")
+	more() { [ "$(wc -l <"$tmp/trace")" -gt $((lines + 2)) ]; }
+	wait_for more
+}
+
 # Value of a semaphore in a program that is not PIE.
 semaphore() { # pid, program, probe
 	local addr
 	addr=$(nm "$2" | sed -n "s/ . smap_$3_semaphore\$//p")
 	dd if="/proc/$1/mem" bs=1 skip=$((16#$addr)) count=2 2>/dev/null | od -An -tu2 | tr -d ' '
+}
+
+@test "trace: a probe that cannot be kept a breakpoint is said" {
+	[ "$(uname -m)" = x86_64 ] && printf '6.18\n%s\n' "$(uname -r)" | sort -CV || skip "not on this kernel"
+	start "$tmp/own" 'hold .* run' "$MAPLOAD" --hold-run
+	(ulimit -v 3500000 && "$SMAPTRACE" -d 0.2 -o /dev/null -p "$pid") 2>"$tmp/err"
+	[ "$(grep -c 'warning: .*fork' "$tmp/err")" = 1 ]
+	"$SMAPTRACE" -d 0.2 -o /dev/null -p "$pid" 2>"$tmp/err"
+	! grep warning "$tmp/err"
 }
 
 @test "trace: killed, smaptrace leaves the process as it was" {

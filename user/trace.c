@@ -54,11 +54,14 @@ static void on_signal(int sig)
 /* Handlers, not SIG_IGN: a command that we start must not inherit it. */
 static void catch_signals(void)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGPIPE};
-	struct sigaction action = {.sa_handler = on_signal};
+	static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal}, old;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaction(signals[i], NULL, &old);
+		if (signals[i] != SIGHUP || old.sa_handler != SIG_IGN) /* nohup */
+			sigaction(signals[i], &action, NULL);
+	}
 }
 
 /* --- destinations ----------------------------------------------------------- */

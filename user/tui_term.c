@@ -128,13 +128,6 @@ static void on_event(int sig)
 	tui_term_wake();
 }
 
-/* The terminal has gone: what Ctrl-C does, so that the trace ends in order. */
-static void on_hangup(int sig)
-{
-	(void)sig;
-	kill(getpid(), SIGTERM);
-}
-
 /* What is ignored stays so (nohup). */
 static void handle(int sig, void (*handler)(int), int flags)
 {
@@ -155,10 +148,8 @@ static void handle_signals(bool replay)
 		handle(fatal[i], on_fatal, (int)(SA_RESETHAND | SA_ONSTACK));
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		handle(events[i], on_event, 0);
-	if (!replay) {
-		handle(SIGHUP, on_hangup, 0);
+	if (!replay) /* the trace catches what ends it */
 		return;
-	}
 	handle(SIGHUP, on_event, 0);
 	handle(SIGINT, on_event, 0);
 	handle(SIGTERM, on_event, 0);

@@ -92,7 +92,8 @@ struct usdt {
 	struct attach_set trial; /* to processes of our own, while attaching */
 	unsigned probe_cnt;
 	bool exact, lock_waits, want_stacks, probe_stacks, offcpu, changed, last;
-	bool plain;	/* probes have to be kept plain (plain.h) */
+	bool plain; /* probes have to be kept plain (plain.h) */
+	bool plain_failed;
 	bool following; /* a command: targets are process number and file */
 	bool all;	/* ... or every process: nobody is stopped, nobody to be answered */
 	bool tree;	/* ... with its children */

@@ -77,8 +77,18 @@ void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
 
 	trial.point.cookie = ST_COOKIE_NONE;
 	err = plain_keep(fd, point->offset, point->offset_cnt, prog ? try_in : NULL, &trial);
-	if (err)
-		log_debug("cannot keep the probes of %s plain: %s", point->path, strerror(-err));
+	if (!err || usdt->plain_failed)
+		return;
+	usdt->plain_failed = true;
+	log_warn(
+		"cannot keep this kernel from making calls of probes (%s): a process that a target "
+		"forks may crash at one, as long as the trace lasts",
+		strerror(-err));
+	if (err == -ENOMEM)
+		log_hint("allow more address space (ulimit -v): it takes 4 GiB of it, and no "
+			 "memory");
+	else
+		log_hint("it takes ptrace of a child, and a file system without noexec");
 }
 
 static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
