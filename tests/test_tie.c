@@ -10,6 +10,8 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -107,6 +109,40 @@ static void test_plain(void **state)
 	assert_true(killed(left.pid));
 }
 
+static int signal_meanwhile(void *ctx, pid_t pid)
+{
+	(void)ctx;
+	return kill(pid, SIGUSR1);
+}
+
+#if defined(__x86_64__)
+/* What the terminal sends to all of us does not keep it from its step: a store here. */
+static void test_plain_signal(void **state)
+{
+	const uint64_t offset = 0;
+	volatile char *stepped = mmap(NULL, 1, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	uint32_t addr = (uint32_t)(uintptr_t)stepped;
+	unsigned char code[] = {0xc6, 0x04, 0x25, 0, 0, 0, 0, 1}; /* movb $1, addr */
+	int fd = memfd_create("code", MFD_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0 && stepped != MAP_FAILED);
+	memcpy(code + 3, &addr, sizeof(addr));
+	assert_int_equal(write(fd, code, sizeof(code)), sizeof(code));
+	assert_int_equal(plain_keep(fd, &offset, 1, signal_meanwhile, NULL), 0);
+	assert_int_equal(*stepped, 1);
+	close(fd);
+}
+#else
+static void test_plain_signal(void **state)
+{
+	(void)state;
+	(void)signal_meanwhile;
+	skip(); /* not on this machine */
+}
+#endif
+
 /* --- the parser ------------------------------------------------------------------------ */
 
 static void start_worker(void)
@@ -175,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_plain_signal),
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_command),
 	};

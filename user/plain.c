@@ -47,7 +47,13 @@ bool plain_needed(void)
 
 static void child_run(pid_t parent, int fd, uint64_t page_offset, void *at, size_t page)
 {
+	sigset_t others;
+
 	tie_to(parent); /* stopped, it would outlive us with all links that we have */
+	/* Of a Ctrl-C or a new size of the terminal it would stop before the step. */
+	sigfillset(&others);
+	sigdelset(&others, SIGTRAP);
+	sigprocmask(SIG_SETMASK, &others, NULL);
 	if (mmap(at, page, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd,
 		 (off_t)page_offset) != at ||
 	    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
@@ -56,7 +62,8 @@ static void child_run(pid_t parent, int fd, uint64_t page_offset, void *at, size
 	_exit(1);
 }
 
-static bool wait_stop(pid_t pid)
+/* The signal at which it stands; 0: it has ended. */
+static int wait_stop(pid_t pid)
 {
 	int status;
 	pid_t got;
@@ -64,7 +71,7 @@ static bool wait_stop(pid_t pid)
 	do
 		got = waitpid(pid, &status, 0);
 	while (got < 0 && errno == EINTR);
-	return got == pid && WIFSTOPPED(status);
+	return got == pid && WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
 }
 
 static int step_at(pid_t pid, uint64_t addr)
@@ -79,7 +86,7 @@ static int step_at(pid_t pid, uint64_t addr)
 	if (ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &iov) ||
 	    ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL))
 		return -errno;
-	return wait_stop(pid) ? 0 : -ECHILD;
+	return wait_stop(pid) == SIGTRAP ? 0 : -ECHILD;
 }
 
 /* `at`: the page of the place goes there. */
