@@ -61,7 +61,7 @@ static const struct fixture fixtures[] = {
 	{"pseudo-canonical", {PSEUDO(WARNING, "more misses are needed", "promotion_in_s")}},
 	{"pseudo-hits-100", {PSEUDO(NOTICE, "smap_range()")}},
 	{"pseudo-trickle-bytes", {PSEUDO(WARNING, "SMAP_POLICY_FIXED", "promotion_in_s")}},
-	{"diffusion-60k", {DIFFUSION("misses that take the lock cost most")}},
+	{"diffusion-reload-bytes", {DIFFUSION("misses that take the lock cost most")}},
 	{"diffusion-absent-threads", {DIFFUSION("promotions cascade")}},
 	{"diffusion-range", {DIFFUSION("copying costs most")}},
 	{"starvation-canonical",

@@ -394,11 +394,28 @@ static pid_t find_reclaimer(void)
 	return found;
 }
 
+/*
+ * The trap begins with the last round of the reclaimer: the least that there is of it may still
+ * run now and then, and frees everything.
+ */
+static void note_round(struct shape_run *run, uint64_t *rounds)
+{
+	/* Relaxed: only this thread changes it from here on; read after the join. */
+	uint64_t since = atomic_load_explicit(&run->trap_ns, memory_order_relaxed);
+	uint64_t made = *(volatile const smap_u64 *)&smap_registry.reclaimer_runs;
+	uint64_t now = shape_now_ns();
+
+	if (made != *rounds && (double)(now - since) <= run->shape->minimum * SEC_NS)
+		atomic_store_explicit(&run->trap_ns, now, memory_order_relaxed);
+	*rounds = made;
+}
+
 /* The reclaimer idles on one CPU, and this thread, at the best nice value it may have, burns it. */
 bool step_starve(struct shape_worker *w)
 {
 	struct sched_param param = {0};
 	pid_t tid = find_reclaimer();
+	uint64_t rounds = 0;
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
@@ -409,8 +426,11 @@ bool step_starve(struct shape_worker *w)
 	    sched_setscheduler(tid, SCHED_IDLE, &param))
 		shape_must(-EPERM, "cannot slow the reclaimer down");
 	/* Relaxed: a flag alone. */
-	while (!atomic_load_explicit(&w->run->stop, memory_order_relaxed))
-		step_spin(w);
+	while (!atomic_load_explicit(&w->run->stop, memory_order_relaxed)) {
+		for (unsigned i = 0; i < 64; i++)
+			step_spin(w);
+		note_round(w->run, &rounds);
+	}
 	return false;
 }
 

@@ -66,14 +66,14 @@ static const struct shape diffusion[] = {
 	CASCADE("canonical", 10000, NOTHING, 1),
 	CASCADE("100", 100, NOTHING, 1),
 	CASCADE("1k", 1000, NOTHING, 1),
-	CASCADE("60k", 60000, NOTHING, 1),
+	CASCADE("30k", 30000, NOTHING, 1),
 	CASCADE("bytes", 5000, .bytes = 1, 1),
 	CASCADE("of-many", 5000, CALM(10), 1),
 	CASCADE("threads", 5000, NOTHING, 4),
 	CASCADE("half-dirty", 20000, POLICY(HALF_DIRTY, 0), 1),
 	CASCADE("fixed-100", 20000, POLICY(FIXED, 100), 1),
 	READERS("absent-1k", 1000, NOTHING, {step_window, 1000, .rate = 3000}, ABSENT(1)),
-	READERS("absent-20k", 20000, NOTHING, {step_window, 5000, .rate = 200}, ABSENT(2)),
+	READERS("absent-10k", 10000, NOTHING, {step_window, 2500, .rate = 200}, ABSENT(2)),
 	READERS("absent-threads", 2000, NOTHING, {step_window, 500, .rate = 100}, ABSENT(16)),
 	READERS("grows", 3000, NOTHING, {step_fresh, .rate = 200}, ABSENT(2)),
 	READERS("reload", 5000, NOTHING, {step_reload, 5000, .rate = 300}, ABSENT(2)),
@@ -81,9 +81,9 @@ static const struct shape diffusion[] = {
 	READERS("range", 50000, NOTHING, {step_fresh, .rate = 500},
 		{step_promote, .rate = 200, .threads = 2}),
 	READERS("after-quiet", 5000, .begins = 2, {step_hit, .rate = 1000, .to = 2},
-		{step_window, 1000, .rate = 100, .from = 2}, {step_absent, .from = 2}),
+		{step_window, 1000, .rate = 500, .from = 2}, {step_absent, .from = 2}),
 	READERS("that-ends", 5000, NOTHING, {step_hit, .rate = 1000},
-		{step_window, 1000, .rate = 100, .to = 4.5}, {step_absent, .to = 4.5}),
+		{step_window, 1000, .rate = 500, .to = 4.5}, {step_absent, .to = 4.5}),
 };
 
 #define STARVED(tag, n, more, ...)                                                                 \

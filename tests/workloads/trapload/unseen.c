@@ -62,7 +62,7 @@ static const struct shape unseen[] = {
 	DIFFUSION("ensures", 3000,
 		  DO({step_ensure, .threads = 2}, {step_window, 50, .rate = 80},
 		     {step_absent, .threads = 2})),
-	DIFFUSION("40k", 40000, DO({step_cascade, 60000})),
+	DIFFUSION("20k", 20000, DO({step_cascade, 30000})),
 	DIFFUSION("read-len", 8000, DO({step_cascade, 20000, .threads = 2}), POLICY(READ_LEN, 0)),
 	DIFFUSION("pulses", 3000, DO({step_cascade, 10000, .rate = 15})),
 	DIFFUSION("bytes-threads", 6000,
@@ -92,7 +92,7 @@ static const struct shape unseen[] = {
 	 * Reads that all hit, beside busy maps: a hit leaves no trace in its map, so that from
 	 * outside this is an idle map, which is no trap (docs/scoring.md). Not in the score.
 	 */
-	SHAPE("beyond", "beyond", 11, 0.5, 5, 5000,
+	SHAPE("hits-of-many", "beyond", 11, 0.5, 5, 5000,
 	      DO({step_burst, 101, .from = 0.5}, AT(hit, 5000)), CALM(20)),
 	/* none */
 	QUIET("idle-among-busy", 10, 5000, DO({step_burst, 100, .from = 0.3}), CALM(10)),
