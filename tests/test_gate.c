@@ -74,12 +74,15 @@ static void test_a_trap_beats_losses(void **state)
 static void test_a_notice_fails_only_when_asked_for(void **state)
 {
 	struct report report = a_report();
+	struct gate gate;
 
 	(void)state;
 	finding.severity = FINDING_NOTICE;
 	report.findings = &finding;
 	report.finding_count = 1;
-	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_CLEAN);
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_CLEAN);
+	assert_non_null(strstr(gate.reason, "1 finding below severity warning"));
 	assert_int_equal(gate_judge(&report, FINDING_NOTICE, 0).verdict, GATE_TRAP);
 }
 

@@ -42,6 +42,22 @@ static struct gate trap_found(const struct report *report, enum finding_severity
 	return gate;
 }
 
+static struct gate clean(const struct report *report, enum finding_severity fail_on,
+			 uint64_t events)
+{
+	struct gate gate = {.verdict = GATE_CLEAN};
+	char found[64] = "nothing found";
+
+	if (report->finding_count)
+		snprintf(found, sizeof(found), "%zu finding%s below severity %s",
+			 report->finding_count, report->finding_count == 1 ? "" : "s",
+			 report_severity(fail_on));
+	snprintf(gate.reason, sizeof(gate.reason),
+		 "%zu map%s, %" PRIu64 " events, %s, nothing lost", report->map_count,
+		 report->map_count == 1 ? "" : "s", events, found);
+	return gate;
+}
+
 struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
 		       uint64_t min_events)
 {
@@ -64,12 +80,8 @@ struct gate gate_judge(const struct report *report, enum finding_severity fail_o
 		snprintf(gate.reason, sizeof(gate.reason),
 			 "%" PRIu64 " events are fewer than --min-events %" PRIu64, events,
 			 min_events);
-	else {
-		gate.verdict = GATE_CLEAN;
-		snprintf(gate.reason, sizeof(gate.reason),
-			 "%zu map%s, %" PRIu64 " events, nothing found, nothing lost",
-			 report->map_count, report->map_count == 1 ? "" : "s", events);
-	}
+	else
+		return clean(report, fail_on, events);
 	return gate;
 }
 

@@ -12,7 +12,7 @@
 #define LATE(tag, n, more, ...)                                                                    \
 	{                                                                                          \
 		.name = "pseudo-" tag, .seconds = 11, .begins = 0.5, .minimum = 5, .keys = (n),    \
-		.actors = {{step_burst, (n) / 50 + 1, .from = 0.5}, __VA_ARGS__}, COST, more       \
+		.actors = {{step_burst, (n) / 50 + 1, .from = 0.5}, __VA_ARGS__}, more             \
 	}
 #define CALM(n) .calm = (n)
 #define NOTHING .calm = 0
