@@ -16,16 +16,12 @@
 static int put_end(struct sink *sink, const struct report *report)
 {
 	char losses[FINDING_LINE_MAX], doubt[FINDING_LINE_MAX];
-	uint64_t activity = 0;
 
-	for (size_t i = 0; i < report->map_count; i++)
-		activity += report_activity(&report->maps[i]);
-	sink_printf(sink, "\nSummary: %.2f s, %zu process%s with libsmap, %zu map%s, ",
-		    (double)(report->end_ns - report->start_ns) / 1e9, report->target_count,
-		    report->target_count == 1 ? "" : "es", report->map_count,
-		    plural(report->map_count));
-	sink_printf(sink, "%" PRIu64 " event%s; %zu finding%s.\n", activity, plural(activity),
-		    report->finding_count, plural(report->finding_count));
+	sink_printf(
+		sink, "\nSummary: %.2f s, %zu process%s with libsmap, %zu map%s; %zu finding%s.\n",
+		(double)(report->end_ns - report->start_ns) / 1e9, report->target_count,
+		report->target_count == 1 ? "" : "es", report->map_count, plural(report->map_count),
+		report->finding_count, plural(report->finding_count));
 	if (report->findings_cut)
 		sink_printf(sink, "%" PRIu64 " further finding%s not kept.\n", report->findings_cut,
 			    report->findings_cut == 1 ? " was" : "s were");
