@@ -169,6 +169,46 @@ static void test_the_example(void **state)
 	policy_free(policy);
 }
 
+/* The part of a page under a heading, to the next one. To be freed. */
+static char *section(const char *path, const char *mark, const char *name)
+{
+	static char text[65536];
+	char heading[64], *from, *to;
+	FILE *file = fopen(path, "r");
+	size_t len;
+
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	snprintf(heading, sizeof(heading), "\n%s %s\n", mark, name);
+	for (char *c = heading; *c; c++)
+		*c = *c == '_' ? '-' : *c;
+	from = strstr(text, heading);
+	assert_non_null(from);
+	to = strstr(from + 1, "\n##");
+	return strndup(from, to ? (size_t)(to - from) : strlen(from));
+}
+
+/* What the pages say of each threshold is what holds. */
+static void test_the_pages(void **state)
+{
+	char *policy, *traps;
+
+	(void)state;
+#define TOLD(name, value, min, max, help)                                                          \
+	assert_non_null(strstr(policy, "\n| `" #name "` | " #value " | " #min " | " #max           \
+				       " | " help " |\n"));                                        \
+	assert_non_null(strstr(traps, "\n| `" #name "` | " #value " | "));
+#define ALL_TOLD(trap, LIST)                                                                       \
+	policy = section("docs/policy.md", "###", #trap);                                          \
+	traps = section("docs/traps.md", "##", #trap);                                             \
+	LIST(TOLD)                                                                                 \
+	free(policy);                                                                              \
+	free(traps);
+	TRAP_LIMITS(ALL_TOLD)
+}
+
 /* A trap that is off is not looked for, one that is a notice fails nothing by default. */
 static void test_severities_reach_the_detectors(void **state)
 {
@@ -236,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_the_example),
+		cmocka_unit_test(test_the_pages),
 		cmocka_unit_test(test_severities_reach_the_detectors),
 		cmocka_unit_test(test_budgets),
 	};
