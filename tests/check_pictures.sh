@@ -18,6 +18,11 @@ for picture in docs/terminal-*.svg; do
 	words <"$picture" | grep -q smaptrace || bad "$picture does not show the view"
 	grep -q "(${picture#docs/})" docs/terminal.md || bad "docs/terminal.md does not show $picture"
 done
+for picture in docs/*.png; do
+	[ "$(head -c 4 "$picture" | tail -c 3)" = PNG ] || bad "$picture is no PNG"
+	grep -q "(${picture#docs/})" docs/*.md || bad "no page of docs shows $picture"
+done
+[ -f docs/serve.png ] || bad "there is no picture of the live page: make pictures"
 [ -f docs/terminal-list.svg ] || bad "there are no pictures: make pictures"
 
 got=$(printf '\033[1m<b>\033[0m &amp; "q" \033[38;5;203mred\033[39m \033[7mrev\n' | node tests/screen.js 40)

@@ -7,7 +7,7 @@ load serve
 
 @test "page: promotions, findings and processes appear; keyboard, dark, phone; nothing leaves the machine" {
 	[ -e "$O/browser/node_modules/playwright-core" ]
-	serve --all
+	serve --all --stacks
 	node tests/browser/live.js "$url" "$MAPLOAD" "$O/tests/workloads/trapload" 3>&-
 }
 

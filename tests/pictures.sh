@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# pictures.sh - the pictures of docs/terminal.md: the view as it is, of programs with traps and
-# without, in a terminal (tmux), captured with its colours (make pictures). Needs root.
+# pictures.sh - the pictures of docs/terminal.md and docs/serve.md: the view as it is, of programs
+# with traps and without, in a terminal (tmux), captured with its colours, and the live page of
+# the same programs in chromium (make pictures). Needs root.
 cd "$(dirname "$0")/.." || exit 1
 . tests/bench/common.sh
 TRAPLOAD=$O/tests/workloads/trapload
@@ -57,4 +58,15 @@ take findings
 T send-keys q
 wait_for "the end" bash -c "! tmux -S $scratch/tmux list-panes >/dev/null 2>&1"
 T kill-server 2>/dev/null
+
+"$SMAPTRACE" serve -i 0.5 --listen 127.0.0.1:0 -p "$pids" >"$scratch/url" 2>/dev/null &
+started+=("$!")
+wait_for "the server" grep -q ^http "$scratch/url"
+sleep 40 # so that there is a past to look at
+picture() { # name, words for shot.js...
+	node tests/browser/shot.js "$(cat "$scratch/url")" "docs/$1.png" "${@:2}" || die "cannot take $1"
+	echo "  docs/$1.png"
+}
+picture serve
+picture serve-map .charts --dark --open suspect
 exit 0

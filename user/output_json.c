@@ -304,6 +304,7 @@ static json_t *active_json(const struct report *report)
 		set_u64(object, "pid", (uint64_t)finding->pid);
 		set_addr(object, "addr", finding->addr);
 		set_u64(object, "id", finding->id);
+		set_time(object, "found", report_unix_ns(report->meta, finding->found_ns));
 		json_array_append_new(array, object);
 	}
 	return array;

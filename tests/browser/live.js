@@ -119,12 +119,19 @@ async function testFinding(page, assert) {
 	await card.waitFor();
 	assert.match(await card.textContent(), /write-starvation in suspect/);
 	assert.match(await card.textContent(), /What to do: /);
-	await card.locator("summary").click();
+	await card.locator("summary").first().click();
 	assert(await card.locator(".evidence tr").count() >= 3);
 	await page.fill("#filter", String(child.pid)); // others may use the machine, too
 	await rowOf(page, "suspect").locator(".badge", { hasText: "write-starvation" }).first().waitFor();
 	await card.locator("button.link").click();
 	await page.locator("#detail .finding").first().waitFor();
+	/* Where it comes from: folded, and an opened one stays open. */
+	const stack = page.locator("#detail > div .stack").first();
+
+	await stack.locator("summary").click();
+	await windows(page, 3);
+	assert.match(await stack.locator("li").first().textContent(), /\w/);
+	assert(await stack.locator("ol").isVisible());
 	return child;
 }
 

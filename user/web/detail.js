@@ -6,6 +6,7 @@
 import { el, histogram, makeChart } from "./charts.js";
 import { duration, percent, si } from "./format.js";
 import { findingCard } from "./findings.js";
+import { Stacks } from "./stacks.js";
 import { keyOf } from "./store.js";
 
 const POINTS_MAX = 600;
@@ -87,11 +88,15 @@ export class Detail {
 		this.findings = el("ul", { class: "list" });
 		this.grid = el("div", { class: "charts" });
 		this.hists = el("div", { class: "hists" });
+		this.stacksBox = el("div", { hidden: true }, el("h3", { text: "Call stacks" }),
+			el("p", { class: "muted", text: "Each of the last window in which it was seen." }));
+		this.stacks = new Stacks(this.stacksBox);
 		this.title = el("h2", { id: "detail-title", tabindex: "-1", text: map ? map.label : "A map that has gone" });
 		this.box.replaceChildren(el("div", { class: "bar" }, this.title, close), this.findings, this.facts,
 			el("h3", { text: "Over time" }), this.grid,
 			el("h3", { text: "Histograms" }),
-			el("p", { class: "muted", text: "Of the last window in which something happened. Values and how often." }), this.hists);
+			el("p", { class: "muted", text: "Of the last window in which something happened. Values and how often." }), this.hists,
+			this.stacksBox);
 		this.box.setAttribute("aria-labelledby", "detail-title");
 		this.box.hidden = false;
 		this.makeCharts();
@@ -166,6 +171,8 @@ export class Detail {
 		this.addPoint(map);
 		this.drawFindings();
 		this.drawHists(map);
+		this.stacks.update(map.data.stacks);
+		this.stacksBox.hidden = !this.stacks.views.size;
 	}
 
 	addPoint(map) {

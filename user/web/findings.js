@@ -5,7 +5,11 @@
  */
 import { el } from "./charts.js";
 import { clock, mapName, percent, visible } from "./format.js";
+import { stackView } from "./stacks.js";
 import { keyOf } from "./store.js";
+
+const IN_FULL_MAX = 3; // more that hold are a line each until they are opened: the maps come below
+const HOLDING_MAX = 50; // the title counts them all
 
 function evidence(finding) {
 	const body = el("tbody");
@@ -22,8 +26,9 @@ function evidence(finding) {
 export function findingCard(finding, onOpen) {
 	const where = onOpen ? el("button", { type: "button", class: "link", text: mapName(finding) })
 		: el("span", { text: mapName(finding) });
+	const over = finding.clearedAt ?? Date.parse(finding.until); // NaN: its map has gone, long ago
 	const times = `since ${clock(Date.parse(finding.since))}` +
-		(finding.holds ? "" : `, cleared ${finding.clearedAt ? clock(finding.clearedAt) : ""}`);
+		(finding.holds ? "" : over ? `, cleared ${clock(over)}` : ", over");
 	const card = el("li", { class: `finding ${finding.holds ? finding.severity : "cleared"}`, "data-key": finding.key },
 		el("p", { class: "what" },
 			el("span", { class: `badge ${finding.holds ? finding.severity : "gone"}`, text: finding.severity }),
@@ -33,7 +38,8 @@ export function findingCard(finding, onOpen) {
 		finding.remedy ? el("p", {}, el("strong", { text: "What to do: " }), visible(finding.remedy)) : null,
 		el("details", {},
 			el("summary", { text: `Evidence; cost share ${percent(finding.cost_share ?? 0)}` }),
-			evidence(finding)));
+			evidence(finding)),
+		finding.stack ? stackView(finding.stack) : null);
 
 	if (onOpen)
 		where.addEventListener("click", () => onOpen(keyOf(finding)));
@@ -57,7 +63,9 @@ export class Findings {
 		const card = findingCard(finding, this.onOpen);
 
 		if (old) {
-			card.querySelector("details").open = old.card.querySelector("details").open;
+			const before = old.card.querySelectorAll("details");
+
+			card.querySelectorAll("details").forEach((d, i) => { d.open = before[i]?.open ?? false; });
 			old.card.remove();
 		}
 		this.cards.set(finding.key, { card, holds: finding.holds });
@@ -67,7 +75,8 @@ export class Findings {
 	/* At most a screen of cleared ones: the rest is in the log and in recordings. */
 	draw() {
 		const all = [...this.store.findings.values()].reverse();
-		const shown = [...all.filter((f) => f.holds), ...all.filter((f) => !f.holds).slice(0, 5)];
+		const holding = all.filter((f) => f.holds);
+		const shown = [...holding.slice(0, HOLDING_MAX), ...all.filter((f) => !f.holds).slice(0, 5)];
 		const keys = new Set(shown.map((f) => f.key));
 		let before = null;
 
@@ -85,6 +94,7 @@ export class Findings {
 				this.list.insertBefore(card, next);
 			before = card;
 		}
+		this.list.classList.toggle("many", holding.length > IN_FULL_MAX);
 		document.getElementById("findings-none").hidden = shown.length > 0;
 	}
 }

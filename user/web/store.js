@@ -16,6 +16,8 @@ const NOTES_MAX = 8; // more promotions in a window are one line of the log
 const STEADY = 5; // a map that promotes again within so many windows is no news
 
 export const keyOf = (at) => `${at.pid}/${at.addr}/${at.id}`;
+/* A map may be in the same trap again: then that is another finding. */
+const findingKey = (f) => `${f.trap}/${keyOf(f)}/${f.found}`;
 
 class SmapMap {
 	constructor(data) {
@@ -187,25 +189,24 @@ export class Store {
 
 	/* Which findings hold; one that is no longer among them was cleared. */
 	takeActive(active, time) {
-		const holds = new Set(active.map((f) => `${f.trap}/${keyOf(f)}`));
+		const holds = new Set(active.map(findingKey));
 
 		for (const finding of this.findings.values()) {
-			if (finding.holds && !holds.has(finding.what)) {
+			if (finding.holds && !holds.has(finding.key)) {
 				finding.clearedAt = time;
 				this.note(time, "cleared", `${finding.trap} in ${mapName(finding)} has cleared`, keyOf(finding));
 			}
-			finding.holds = holds.has(finding.what);
+			finding.holds = holds.has(finding.key);
 		}
 		this.holding = holds;
 	}
 
 	takeFinding(line) {
-		const what = `${line.trap}/${keyOf(line)}`;
-		const key = `${what}/${line.found}`;
+		const key = findingKey(line);
 
 		if (this.findings.has(key))
 			return;
-		const finding = { ...line, key, what, holds: this.holding.has(what) && !line.until };
+		const finding = { ...line, key, holds: this.holding.has(key) && !line.until };
 
 		this.findings.set(key, finding);
 		if (finding.holds && !this.noted.has(key)) {
