@@ -122,6 +122,21 @@ busiest() { # trace, kind
 		| map(select(.pid == $pid)) | .[0].hists.offcpu_wait.sum > 0' "$tmp/all"
 }
 
+@test "a long wait counts once in each window, while others come and go" {
+	start "$tmp/out" "^holding" "$HOLDLOAD" --say --rounds 1 --msec 60000 --waiters 8
+	local holder=$pid
+	start "$tmp/own" 'hold .* run' "$MAPLOAD" --hold-run --threads 48 --keys 16 --mix promote --seconds 60
+	go_on "$pid"
+	"$SMAPTRACE" --offcpu -i 0.01 -d 3 -f json -o "$tmp/trace" -p "$holder,$pid"
+	# Added up from the second window on: never more than there was time for eight of them.
+	jq -s 'map(select(.type == "window") | [.seconds, (.maps[] | select(.name == "held")
+		| .hists.offcpu_wait.sum / 8e9)]) | .[1:]
+		| reduce .[] as $w ([0, 0]; [.[0] + $w[1] - $w[0], ([.[1], .[0] + $w[1] - $w[0]] | max)])
+		| .[1]' "$tmp/trace" >"$tmp/lead"
+	cat "$tmp/lead"
+	jq -e '. < 0.1' "$tmp/lead"
+}
+
 @test "children of a command are looked at, too; nothing is without --offcpu" {
 	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
 		sh -c '"$0" --how sleep --rounds 2 & "$0" --how sleep --rounds 2; wait' "$HOLDLOAD" >"$tmp/out"

@@ -22,6 +22,7 @@
 #define THREADS_MAX 16384 /* off the CPU at a mutex at once */
 #define PROCESSES_MAX 16384
 #define AGREE_TRIES 64
+#define BATCH 256
 
 int usdt_offcpu_configure(const struct usdt *usdt)
 {
@@ -135,36 +136,45 @@ void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in)
 
 /* --- what has not ended -------------------------------------------------------------- */
 
-static int add_open(struct usdt *usdt, __u32 tid, const struct st_offcpu *start)
+static int add_open(struct usdt *usdt, const __u32 *tids, const struct st_offcpu *starts, __u32 cnt)
 {
 	struct usdt_open *grown;
 
-	grown = realloc(usdt->open, (usdt->open_cnt + 1) * sizeof(*grown));
+	if (!cnt)
+		return 0;
+	grown = realloc(usdt->open, (usdt->open_cnt + cnt) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	usdt->open = grown;
-	grown[usdt->open_cnt++] = (struct usdt_open){.tid = tid, .start = *start};
+	for (__u32 i = 0; i < cnt; i++)
+		grown[usdt->open_cnt++] = (struct usdt_open){.tid = tids[i], .start = starts[i]};
 	return 0;
 }
 
-/* Before the maps of a round are sampled. */
+/*
+ * Before the maps of a round are sampled. In batches: going from key to key begins anew when
+ * that one has been deleted, and what had been read before would count twice.
+ */
 int usdt_offcpu_begin(struct usdt *usdt)
 {
-	__u32 tid, *before = NULL;
-	int fd, err = 0;
+	static struct st_offcpu starts[BATCH];
+	static __u32 tids[BATCH];
+	__u32 cursor, cnt;
+	bool first = true;
+	int err = 0, end = usdt->offcpu ? 0 : -ENOENT;
 
 	usdt->open_cnt = 0;
-	if (!usdt->offcpu)
-		return 0;
-	fd = bpf_map__fd(usdt->skel->maps.offcpu);
-	while (!err && bpf_map_get_next_key(fd, before, &tid) == 0) {
-		struct st_offcpu start;
-
-		before = &tid;
-		if (bpf_map_lookup_elem(fd, &tid, &start) == 0)
-			err = add_open(usdt, tid, &start);
+	while (!err && !end) {
+		cnt = BATCH;
+		end = bpf_map_lookup_batch(bpf_map__fd(usdt->skel->maps.offcpu),
+					   first ? NULL : &cursor, &cursor, tids, starts, &cnt,
+					   NULL);
+		if (end && end != -ENOENT)
+			break;
+		first = false;
+		err = add_open(usdt, tids, starts, cnt);
 	}
-	return err;
+	return err ? err : end == -ENOENT ? 0 : end;
 }
 
 static bool is_open(const struct usdt *usdt, const struct usdt_open *open, bool *ret_ending)
