@@ -132,10 +132,15 @@ int command_check(const struct options *opts)
 		.recorder = {.path = opts->record},
 	};
 	struct policy *policy;
-	int status;
+	int status, err;
 
-	if (opts->policy ? policy_load(&policy, opts->policy) : policy_create(&policy))
+	if (opts->policy && policy_load(&policy, opts->policy))
 		return EXIT_USAGE;
+	err = opts->policy ? 0 : policy_create(&policy);
+	if (err) {
+		log_err(err, "cannot start");
+		return EXIT_CANNOT_TRACE;
+	}
 	if (policy_interval_ms(policy))
 		check.plan.interval_ms = policy_interval_ms(policy);
 	check.plan.policy = policy;

@@ -16,6 +16,7 @@
 #include "options.h"
 #include "replay.h"
 #include "trap.h"
+#include "words.h"
 
 /* X(name, unit, ratio, floor). Percentiles are estimates, off by up to a factor of two. */
 #define FIGURES(X)                                                                                 \
@@ -205,8 +206,7 @@ static int compare_sorted(struct sink *sink, const struct named *a, const struct
 		k = order >= 0 ? b_end : k;
 	}
 	sink_printf(sink, "%zu map name%s compared, %zu figure%s and %zu trap%s worse\n", compared,
-		    compared == 1 ? "" : "s", worse, worse == 1 ? "" : "s", trap_count,
-		    trap_count == 1 ? "" : "s");
+		    plural(compared), worse, plural(worse), trap_count, plural(trap_count));
 	if (compared == 0)
 		return EXIT_INCONCLUSIVE;
 	return worse + trap_count > 0 ? EXIT_TRAP : EXIT_CLEAN;

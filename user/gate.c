@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "options.h"
+#include "words.h"
 
 static uint64_t events_of(const struct report *report)
 {
@@ -33,7 +34,7 @@ static struct gate trap_found(const struct report *report, enum finding_severity
 		return gate;
 	gate.verdict = GATE_TRAP;
 	snprintf(gate.reason, sizeof(gate.reason),
-		 "%zu finding%s of severity %s or worse, first: %s", bad, bad == 1 ? "" : "s",
+		 "%zu finding%s of severity %s or worse, first: %s", bad, plural(bad),
 		 report_severity(fail_on), report->findings[first].trap);
 	if (report->findings_cut)
 		snprintf(gate.reason + strlen(gate.reason),
@@ -50,11 +51,11 @@ static struct gate clean(const struct report *report, enum finding_severity fail
 
 	if (report->finding_count)
 		snprintf(found, sizeof(found), "%zu finding%s below severity %s",
-			 report->finding_count, report->finding_count == 1 ? "" : "s",
+			 report->finding_count, plural(report->finding_count),
 			 report_severity(fail_on));
 	snprintf(gate.reason, sizeof(gate.reason),
 		 "%zu map%s, %" PRIu64 " events, %s, nothing lost", report->map_count,
-		 report->map_count == 1 ? "" : "s", events, found);
+		 plural(report->map_count), events, found);
 	return gate;
 }
 
