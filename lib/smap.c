@@ -263,18 +263,77 @@ SMAP_PUBLIC int smap_swap_u64(struct smap *map, uint64_t key, void *value, void 
 	return ret;
 }
 
-SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *value)
+static __attribute__((noinline)) int store_rest(struct smap *map, const void *key, size_t len,
+						void *value)
 {
 	int ret = smap_swap(map, key, len, value, NULL);
 
 	return ret < 0 ? ret : 0;
 }
 
-SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
+static __attribute__((noinline)) int store_u64_rest(struct smap *map, uint64_t key, void *value)
 {
 	int ret = smap_swap_u64(map, key, value, NULL);
 
 	return ret < 0 ? ret : 0;
+}
+
+/*
+ * Overwrite a value that is in its home group of read, where nothing has to be retired: most
+ * stores. False for all others, and nothing has happened.
+ */
+SMAP_INLINE bool store_quick(struct smap *map, struct smap_thread_state *self,
+			     const struct smap_key *key, const bool is_u64, void *value)
+{
+	uint64_t seq = smap_enter_state(self);
+	const struct smap_view *view = smap_read_view(load_read(map));
+	size_t first = smap_home(view->groups, key->hash) * SMAP_GROUP;
+	size_t index = smap_group_find(view, first, key, is_u64);
+	uintptr_t old = SMAP_NIL;
+	bool stored = false;
+
+	if (smap_likely(index != SMAP_NOT_FOUND)) {
+		smap_cell *cell = slot_cell(view->slots, index, is_u64);
+
+		old = load_cell(cell);
+		/* Release and acquire: as in put_cell(). */
+		stored = smap_is_value(old) && atomic_compare_exchange_strong_explicit(
+						       cell, &old, (uintptr_t)value,
+						       memory_order_acq_rel, memory_order_relaxed);
+	}
+	if (smap_likely(stored))
+		count(&stripe(map, (struct smap_thread *)self)->replaces);
+	smap_leave_state(self, seq);
+	return stored;
+}
+
+SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *value)
+{
+	struct smap_thread_state *self = smap_self;
+	struct smap_key k;
+
+	if (smap_likely(map->quick_store == SMAP_QUICK_BYTES && self && value &&
+			len <= SMAP_INLINE_KEY && (key || !len))) {
+		smap_hash_short(map, key, len, &k);
+		if (smap_likely(store_quick(map, self, &k, false, value)))
+			return 0;
+	}
+	return store_rest(map, key, len, value);
+}
+
+SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
+{
+	struct smap_thread_state *self = smap_self;
+	struct smap_key k;
+
+	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && self && value)) {
+		k.hash = smap_hot_hash_u64(&map->hot, key);
+		k.word[0] = key;
+		k.len = 0;
+		if (smap_likely(store_quick(map, self, &k, true, value)))
+			return 0;
+	}
+	return store_u64_rest(map, key, value);
 }
 
 SMAP_PUBLIC int smap_load_or_store(struct smap *map, const void *key, size_t len, void *value,

@@ -26,14 +26,21 @@ SMAP_INLINE uint64_t smap_hash_u64(const struct smap *map, uint64_t key)
 	return smap_hot_hash_u64(&map->hot, key);
 }
 
+/* A key of up to 16 bytes, for a map without the option. */
+SMAP_INLINE void smap_hash_short(const struct smap *map, const void *bytes, size_t len,
+				 struct smap_key *ret_key)
+{
+	ret_key->len = len;
+	ret_key->bytes = bytes;
+	smap_load_words(bytes, len, ret_key->word);
+	ret_key->hash = smap_hot_hash_words(&map->hot, ret_key->word, len);
+}
+
 SMAP_INLINE void smap_hash_bytes(const struct smap *map, const void *bytes, size_t len,
 				 struct smap_key *ret_key)
 {
 	if (smap_likely(len <= SMAP_INLINE_KEY)) {
-		ret_key->len = len;
-		ret_key->bytes = bytes;
-		smap_load_words(bytes, len, ret_key->word);
-		ret_key->hash = smap_hot_hash_words(&map->hot, ret_key->word, len);
+		smap_hash_short(map, bytes, len, ret_key);
 	} else {
 		ret_key->len = len;
 		ret_key->bytes = bytes;

@@ -124,6 +124,7 @@ struct smap {
 	void *ctx;
 	uint64_t (*hash)(const void *key, size_t len, uint64_t seed); /* the option, or NULL */
 	bool is_u64;
+	uint32_t quick_store; /* as hot.quick, where no value has to be retired */
 
 	/* Under mu. */
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;

@@ -97,6 +97,7 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	map->is_u64 = o.key_kind == SMAP_KEY_U64;
 	map->hash = o.hash;
 	map->hot.quick = o.hash ? SMAP_QUICK_NONE : map->is_u64 ? SMAP_QUICK_U64 : SMAP_QUICK_BYTES;
+	map->quick_store = o.value_free ? SMAP_QUICK_NONE : map->hot.quick;
 	map->hot.marks = SMAP_EXPUNGED;
 	/* relaxed: nobody else knows the map yet */
 	atomic_store_explicit(&map->hot.read, (uintptr_t)&map->empty.view, memory_order_relaxed);
