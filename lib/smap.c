@@ -218,7 +218,7 @@ SMAP_INLINE int put_common(struct smap *map, const struct smap_key *key, const b
 		return err;
 	}
 	do {
-		cell = find_read(map, key, is_u64, &old, &amended, &table);
+		cell = find_to_write(map, key, is_u64, &old, &amended, &table);
 		stored = cell && put_cell(cell, &old, value, mode);
 	} while (cell && !stored && old == SMAP_MOVED);
 	if (!stored)
@@ -292,7 +292,7 @@ SMAP_INLINE bool store_quick(struct smap *map, struct smap_thread_state *self,
 	uintptr_t old = SMAP_NIL;
 	bool stored = false;
 
-	if (smap_likely(index != SMAP_NOT_FOUND)) {
+	if (smap_likely(index != SMAP_NOT_FOUND) && !gate_is_closed(map)) {
 		smap_cell *cell = slot_cell(view->slots, index, is_u64);
 
 		old = load_cell(cell);

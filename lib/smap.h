@@ -70,9 +70,9 @@
  *    its own thread's section word. It follows at most one forwarding pointer
  *    for each growth that overlaps it.
  * P2 A store or delete on a key in read that has a value, or had one since the last
- *    rebuild, takes no lock of the map. Without value_free it is lock-free; with it, the
- *    thread's own bag of retired values has a lock, which it shares only with the
- *    reclaimer, for as long as it takes to unhook a list.
+ *    rebuild, takes no lock of the map, unless a snapshot is being taken. Without
+ *    value_free it is lock-free; with it, the thread's own bag of retired values has a
+ *    lock, which it shares only with the reclaimer, for as long as it takes to unhook a list.
  * P3 Readers are never blocked by promotion, rebuild, growth, Clear or
  *    reclamation; a reader that stays in its section for ever costs memory,
  *    never another thread's time.
@@ -241,6 +241,36 @@ size_t smap_len(struct smap *map);
  * found. Each key is linearizable on its own, the set is not.
  */
 size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n, void **ret_values);
+
+/*
+ * All entries as of one instant between call and return (G1: all operations agree on which),
+ * as an immutable object of its own: reading it needs no section and blocks nobody, and it
+ * outlives the map. Waits for the readers that are inside a section now, as smap_destroy()
+ * does; meanwhile operations that write go under the mutex, and for the time of the copy
+ * (O(slots)) they wait. Loads never do. Counts no miss and promotes nothing.
+ *
+ * With value_free set, values leave the map while the snapshot has them: retain is called for
+ * each, under the mutex (it must use no map), and returns what the snapshot is to have, for
+ * example the same value with a reference more; NULL means no memory. value_free is called
+ * for each when the snapshot is freed. Without value_free, retain must be NULL, and values are the
+ * caller's matter, as everywhere.
+ *
+ * 0; -EINVAL; -ENOMEM; -EDEADLK inside a read section, a Range or a value_free callback.
+ */
+struct smap_snapshot;
+typedef void *(*smap_retain_fn)(void *value, void *ctx);
+int smap_snapshot(struct smap *map, struct smap_snapshot **ret_snapshot, smap_retain_fn retain);
+/* References: it begins with one, the last unref frees it. NULL is ignored by unref. */
+struct smap_snapshot *smap_snapshot_ref(struct smap_snapshot *snapshot);
+void smap_snapshot_unref(struct smap_snapshot *snapshot);
+bool smap_snapshot_load(const struct smap_snapshot *snapshot, const void *key, size_t len,
+			void **ret_value);
+bool smap_snapshot_load_u64(const struct smap_snapshot *snapshot, uint64_t key, void **ret_value);
+void smap_snapshot_range(const struct smap_snapshot *snapshot, smap_range_fn fn, void *ctx);
+void smap_snapshot_range_u64(const struct smap_snapshot *snapshot, smap_range_u64_fn fn, void *ctx);
+size_t smap_snapshot_len(const struct smap_snapshot *snapshot);
+/* The map's epoch then: raised by every promotion and every Clear. */
+uint64_t smap_snapshot_epoch(const struct smap_snapshot *snapshot);
 
 /* A consistent copy of the map's state (taken under its mutex). */
 void smap_inspect(struct smap *map, struct smap_state *ret_state);

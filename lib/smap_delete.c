@@ -76,7 +76,7 @@ SMAP_INLINE bool delete_common(struct smap *map, const struct smap_key *key, con
 
 	(void)retire_begin(map, self, true);
 	do {
-		cell = find_read(map, key, is_u64, &old, &amended, &table);
+		cell = find_to_write(map, key, is_u64, &old, &amended, &table);
 		taken = cell && take_cell(cell, &old);
 	} while (cell && old == SMAP_MOVED);
 	if (taken)
@@ -164,7 +164,7 @@ SMAP_INLINE bool compare_fast(struct smap *map, const struct smap_key *key, cons
 	smap_cell *cell;
 
 	do {
-		cell = find_read(map, key, is_u64, &seen, &amended, &table);
+		cell = find_to_write(map, key, is_u64, &seen, &amended, &table);
 		done = cell && seen == old && compare_cell(cell, old, new_value, &seen);
 	} while (cell && !done && seen == SMAP_MOVED);
 	if (done && new_value == SMAP_NIL)

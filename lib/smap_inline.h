@@ -47,6 +47,7 @@ struct smap_hot {
 	uint64_t seed, multiplier;  /* of the hash */
 	uintptr_t marks;	    /* this and the next number are no values but marks */
 	uint32_t quick;
+	SMAP_SHARED uint32_t gate; /* writers go under the mutex: smap_snapshot.c */
 };
 
 /* The beginning of a view. */

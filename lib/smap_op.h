@@ -97,6 +97,26 @@ SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *
 	}
 }
 
+/* Is a snapshot being taken? Asked in the section, by whoever writes without the mutex. */
+SMAP_INLINE bool gate_is_closed(const struct smap *map)
+{
+	/* Acquire: pairs with both changes in smap_snapshot.c; the order after the section word is
+	 * the barrier's of the grace period. */
+	return smap_unlikely(atomic_load_explicit(&map->hot.gate, memory_order_acquire) != 0);
+}
+
+/* As find_read(), for a write: behind a closed gate nothing is found, and dirty is to be asked. */
+SMAP_INLINE smap_cell *find_to_write(const struct smap *map, const struct smap_key *key,
+				     const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
+				     struct smap_table **ret_table)
+{
+	if (gate_is_closed(map)) {
+		*ret_amended = true;
+		return NULL;
+	}
+	return find_read(map, key, is_u64, ret_value, ret_amended, ret_table);
+}
+
 /* --- under the mutex ---------------------------------------------------------- */
 
 /* Where a key is: its cell, its slot, and whether read or only dirty lists it. */
