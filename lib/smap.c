@@ -280,12 +280,12 @@ static __attribute__((noinline)) int store_u64_rest(struct smap *map, uint64_t k
 
 /*
  * Overwrite a value that is in its home group of read, where nothing has to be retired: most
- * stores. False for all others, and nothing has happened.
+ * stores. False for all others, and nothing has happened. The caller is in a section, and stays
+ * in it for what it does then: an operation is one section (smap_policy.c counts them).
  */
 SMAP_INLINE bool store_quick(struct smap *map, struct smap_thread_state *self,
 			     const struct smap_key *key, const bool is_u64, void *value)
 {
-	uint64_t seq = smap_enter_state(self);
 	const struct smap_view *view = smap_read_view(load_read(map));
 	size_t first = smap_home(view->groups, key->hash) * SMAP_GROUP;
 	size_t index = smap_group_find(view, first, key, is_u64);
@@ -303,7 +303,6 @@ SMAP_INLINE bool store_quick(struct smap *map, struct smap_thread_state *self,
 	}
 	if (smap_likely(stored))
 		count(&stripe(map, (struct smap_thread *)self)->replaces);
-	smap_leave_state(self, seq);
 	return stored;
 }
 
@@ -311,12 +310,18 @@ SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *
 {
 	struct smap_thread_state *self = smap_self;
 	struct smap_key k;
+	int err = 0;
 
 	if (smap_likely(map->quick_store == SMAP_QUICK_BYTES && self && value &&
 			len <= SMAP_INLINE_KEY && (key || !len))) {
+		uint64_t seq;
+
 		smap_hash_short(map, key, len, &k);
-		if (smap_likely(store_quick(map, self, &k, false, value)))
-			return 0;
+		seq = smap_enter_state(self);
+		if (smap_unlikely(!store_quick(map, self, &k, false, value)))
+			err = store_rest(map, key, len, value);
+		smap_leave_state(self, seq);
+		return err;
 	}
 	return store_rest(map, key, len, value);
 }
@@ -325,13 +330,19 @@ SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
 {
 	struct smap_thread_state *self = smap_self;
 	struct smap_key k;
+	int err = 0;
 
 	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && self && value)) {
+		uint64_t seq;
+
 		k.hash = smap_hot_hash_u64(&map->hot, key);
 		k.word[0] = key;
 		k.len = 0;
-		if (smap_likely(store_quick(map, self, &k, true, value)))
-			return 0;
+		seq = smap_enter_state(self);
+		if (smap_unlikely(!store_quick(map, self, &k, true, value)))
+			err = store_u64_rest(map, key, value);
+		smap_leave_state(self, seq);
+		return err;
 	}
 	return store_u64_rest(map, key, value);
 }
