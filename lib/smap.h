@@ -250,7 +250,8 @@ size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n, void
  * (O(slots)) they wait. Loads never do. Counts no miss and promotes nothing.
  *
  * With value_free set, values leave the map while the snapshot has them: retain is called for
- * each, under the mutex (it must use no map), and returns what the snapshot is to have, for
+ * each, under the mutex (it must use no map, not fork, and take no lock that may be held
+ * over a call of this library or a fork), and returns what the snapshot is to have, for
  * example the same value with a reference more; NULL means no memory. value_free is called
  * for each when the snapshot is freed. Without value_free, retain must be NULL, and values are the
  * caller's matter, as everywhere.

@@ -6,7 +6,7 @@
  * were doing. So fork() waits until nobody is in the midst of what only a lock makes
  * whole: it takes every lock of the library but those of the threads' bags, forks, and
  * releases them on both sides. They are held for short times only, and no code of the program runs
- * under them (but for the hash function, which may not fork): fork() waits for no reader, no
+ * under them (but for the hash and the retain function, which may not fork): fork() waits for no reader, no
  * value_free and no grace period. What is done without locks is in the child as far as it
  * had come:
  *
@@ -15,6 +15,7 @@
  *					counted it, and the old value may not be retired
  *	a batch being freed		the child frees the rest (smap_reclaim.c)
  *	a smap_destroy			finished by the reclaimer, or the map stays
+ *	a smap_snapshot			gone; its gate is opened
  *	the reclaimer			is started again by the first item retired
  *
  * The memory of the child is what the parent's was at one instant for each thread of it: a
@@ -43,7 +44,7 @@ static void after_fork(bool is_child)
 {
 	smap_keeper_fork_unlock(is_child);
 	smap_retire_fork_unlock();
-	smap_registry_fork_unlock();
+	smap_registry_fork_unlock(is_child);
 	smap_reclaim_fork_unlock(is_child);
 }
 

@@ -245,7 +245,10 @@ void smap_registry_add(struct smap *map) SMAP_HIDDEN;
 void smap_registry_remove(struct smap *map) SMAP_HIDDEN;
 bool smap_registry_any(bool (*fn)(struct smap *map, void *ctx), void *ctx) SMAP_HIDDEN;
 void smap_registry_fork_lock(void) SMAP_HIDDEN;
-void smap_registry_fork_unlock(void) SMAP_HIDDEN;
+void smap_registry_fork_unlock(bool is_child) SMAP_HIDDEN;
+
+/* smap_snapshot.c */
+void smap_snapshot_forked(struct smap *map) SMAP_HIDDEN;
 
 /* See smap_registry.held_offset: the thread's own stores, which only a tracer looks at. */
 extern _Thread_local struct smap_held smap_held SMAP_HIDDEN

@@ -105,16 +105,20 @@ SMAP_INLINE bool gate_is_closed(const struct smap *map)
 	return smap_unlikely(atomic_load_explicit(&map->hot.gate, memory_order_acquire) != 0);
 }
 
-/* As find_read(), for a write: behind a closed gate nothing is found, and dirty is to be asked. */
+/*
+ * As find_read(), for a write: behind a closed gate a cell is not to be had, and the operation goes
+ * on under the mutex. What is absent for certain is so all the same: nothing is written.
+ */
 SMAP_INLINE smap_cell *find_to_write(const struct smap *map, const struct smap_key *key,
 				     const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
 				     struct smap_table **ret_table)
 {
-	if (gate_is_closed(map)) {
-		*ret_amended = true;
-		return NULL;
-	}
-	return find_read(map, key, is_u64, ret_value, ret_amended, ret_table);
+	smap_cell *cell = find_read(map, key, is_u64, ret_value, ret_amended, ret_table);
+
+	if (!cell || !gate_is_closed(map))
+		return cell;
+	*ret_amended = true;
+	return NULL;
 }
 
 /* --- under the mutex ---------------------------------------------------------- */

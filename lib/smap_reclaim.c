@@ -340,7 +340,8 @@ static void free_pile(struct pile *pile)
 		if (node->drain)
 			node->drain(node->map, node);
 		pile->nodes = node->next;
-		node->free(node->map, node);
+		if (node->free)
+			node->free(node->map, node);
 		if (done)
 			/* Release: pairs with the acquire in smap_wait_for(). */
 			atomic_store_explicit(done, true, memory_order_release);
@@ -443,20 +444,30 @@ void smap_retire_fork_unlock(void)
 }
 
 /* In a forked child: who waited for these on its stack is gone. */
-static void forget_waiters(struct smap_node *node)
+static void forget_waiters(struct smap_node **link, struct smap_node ***ret_end)
 {
-	for (; node; node = node->next)
-		if (node->done != awaited_flag)
+	struct smap_node *node;
+
+	while ((node = *link)) {
+		if (node->done && node->done != awaited_flag) {
 			node->done = NULL;
+			if (!node->free) { /* it was on that stack, too */
+				*link = node->next;
+				continue;
+			}
+		}
+		link = &node->next;
+	}
+	*ret_end = link;
 }
 
 /* A batch that another thread was freeing is for the next step. */
 void smap_reclaim_fork_unlock(bool is_child)
 {
 	if (is_child) {
-		forget_waiters(smr.nodes);
-		forget_waiters(smr.collected.nodes);
-		forget_waiters(smr.waiting.nodes);
+		forget_waiters(&smr.nodes, &smr.nodes_end);
+		forget_waiters(&smr.collected.nodes, &smr.collected.nodes_end);
+		forget_waiters(&smr.waiting.nodes, &smr.waiting.nodes_end);
 		if (!smap_in_callback)
 			smr.is_freeing = false;
 	}

@@ -129,10 +129,13 @@ void smap_registry_fork_lock(void)
 		pthread_mutex_lock(&map->mu);
 }
 
-void smap_registry_fork_unlock(void)
+void smap_registry_fork_unlock(bool is_child)
 {
-	for (struct smap *map = first; map; map = map->next_map)
+	for (struct smap *map = first; map; map = map->next_map) {
+		if (is_child)
+			smap_snapshot_forked(map);
 		pthread_mutex_unlock(&map->mu);
+	}
 	pthread_mutex_unlock(&lock);
 }
 

@@ -15,6 +15,7 @@ struct smap_node {
 	struct smap_node *next;
 	/* Frees the values it has, if any: can be left and begun again, see smap_fork.c. */
 	void (*drain)(struct smap *map, struct smap_node *node);
+	/* NULL: on the stack of who waits for `done`. */
 	void (*free)(struct smap *map, struct smap_node *node);
 	struct smap *map;
 	uint64_t items; /* what it counts for in retired/reclaimed; 0 = not at all */

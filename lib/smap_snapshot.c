@@ -32,29 +32,24 @@ struct smap_snapshot {
 	_Atomic(uint64_t) refs;
 };
 
-struct grace {
-	struct smap_node node;
-	_Atomic(bool) over;
-};
+/* The map whose gate this thread holds closed. */
+static _Thread_local const struct smap *closed __attribute__((tls_model("initial-exec")));
 
-static void grace_over(struct smap *map, struct smap_node *node)
+/* In the child of a fork: who closed the gate is gone, unless it is us (a value_free has forked). */
+void smap_snapshot_forked(struct smap *map)
 {
-	struct grace *grace = (struct grace *)(void *)node;
-
-	(void)map;
-	/* Release: pairs with the acquire in smap_wait_for(). */
-	atomic_store_explicit(&grace->over, true, memory_order_release);
+	/* relaxed: there is no other thread */
+	atomic_store_explicit(&map->hot.gate, map == closed, memory_order_relaxed);
 }
-
-_Static_assert(offsetof(struct grace, node) == 0, "the node's address is its own");
 
 /* Wait until all who are inside a section now have left it. */
 static void wait_for_grace(struct smap *map)
 {
-	struct grace grace = {.node = {.free = grace_over, .map = map}};
+	_Atomic(bool) over = false;
+	struct smap_node node = {.map = map, .done = &over};
 
-	smap_retire_node(&grace.node);
-	smap_wait_for(&grace.over);
+	smap_retire_node(&node);
+	smap_wait_for(&over);
 }
 
 static void snapshot_free(struct smap_snapshot *snapshot)
@@ -175,12 +170,14 @@ SMAP_PUBLIC int smap_snapshot(struct smap *map, struct smap_snapshot **ret_snaps
 		return -EDEADLK;
 	/* seq_cst: before the barrier of the grace period; pairs with gate_is_closed(). */
 	atomic_fetch_add_explicit(&map->hot.gate, 1, memory_order_seq_cst);
+	closed = map;
 	wait_for_grace(map);
 	smap_lock(map, &hold);
 	err = snapshot_locked(map, retain, ret_snapshot);
 	smap_unlock(map);
 	/* Release: who sees the gate open writes after the copy. Pairs with gate_is_closed(). */
 	atomic_fetch_sub_explicit(&map->hot.gate, 1, memory_order_release);
+	closed = NULL;
 	return err;
 }
 

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define LIN_MAX_KEYS 8
@@ -42,13 +43,19 @@
 	X(DELETE, "Delete")                                                                        \
 	X(COMPARE_AND_SWAP, "CompareAndSwap")                                                      \
 	X(COMPARE_AND_DELETE, "CompareAndDelete")                                                  \
-	X(CLEAR, "Clear")
+	X(CLEAR, "Clear")                                                                          \
+	X(SNAPSHOT, "Snapshot")
 
 enum lin_kind {
 #define LIN_ENUM(upper, name) LIN_##upper,
 	LIN_KINDS(LIN_ENUM)
 #undef LIN_ENUM
 		LIN_KIND_COUNT
+};
+
+/* What a sequential map holds: the value of each key, 0 = absent. */
+struct lin_state {
+	uint32_t value[LIN_MAX_KEYS];
 };
 
 struct lin_op {
@@ -59,11 +66,7 @@ struct lin_op {
 	bool ok;	/* swapped, deleted, loaded (LoadOrStore) */
 	bool ranged;	/* a load that Range or load_many did */
 	uint8_t kind, key, thread;
-};
-
-/* What a sequential map holds: the value of each key, 0 = absent. */
-struct lin_state {
-	uint32_t value[LIN_MAX_KEYS];
+	struct lin_state all; /* Snapshot: what it had */
 };
 
 /* --- the specification -------------------------------------------------------- */
@@ -106,6 +109,9 @@ static inline bool lin_apply(const struct lin_op *op, struct lin_state *state)
 	case LIN_CLEAR:
 		*state = (struct lin_state){{0}};
 		break;
+	case LIN_SNAPSHOT:
+		ok = !memcmp(&op->all, state, sizeof(*state));
+		break;
 	case LIN_KIND_COUNT:
 		return false;
 	}
@@ -119,6 +125,7 @@ static inline bool lin_only_reads(const struct lin_op *op)
 		return false;
 	switch ((enum lin_kind)op->kind) {
 	case LIN_LOAD:
+	case LIN_SNAPSHOT:
 		return true;
 	case LIN_LOAD_OR_STORE:
 		return op->ok;
@@ -148,6 +155,8 @@ static inline void lin_print(FILE *out, const struct lin_op *op)
 		fprintf(out, "%llu]", (unsigned long long)op->ret);
 	fprintf(out, "  %s%s(key %u", names[op->kind], op->ranged ? " by Range or load_many" : "",
 		op->key);
+	for (unsigned i = 0; op->kind == LIN_SNAPSHOT && i < LIN_MAX_KEYS; i++)
+		fprintf(out, " %u", op->all.value[i]);
 	if (op->old)
 		fprintf(out, ", old %u", op->old);
 	if (op->value)

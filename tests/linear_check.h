@@ -14,9 +14,9 @@
  * it here: no other operation notices.
  *
  * Linearizability is local, so a history is checked key by key (lin_of_key()),
- * each with the Clears of all as deletions without a result. That is exact
- * without Clear; with it, Clear's being one instant for all keys takes the check
- * of the whole history, for which the state has all keys.
+ * each with the Clears of all as deletions without a result, and the Snapshots as loads. That
+ * is exact without those; that they are one instant for all keys takes the check of the
+ * whole history, for which the state has all keys.
  */
 #ifndef LINEAR_CHECK_H
 #define LINEAR_CHECK_H
@@ -252,15 +252,25 @@ static inline enum lin_verdict lin_check(const struct lin_op *ops, size_t n,
 	return verdict;
 }
 
-/* The operations on one key, and all Clears, into ret_ops (room for n). Returns how many. */
+/* The operations on one key, all Clears, and what Snapshots had of it, into ret_ops (room for n). Returns how many. */
 static inline size_t lin_of_key(const struct lin_op *ops, size_t n, unsigned key,
 				struct lin_op *ret_ops)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (ops[i].key == key || ops[i].kind == LIN_CLEAR)
-			ret_ops[count++] = ops[i];
+	for (size_t i = 0; i < n; i++) {
+		bool snapshot = ops[i].kind == LIN_SNAPSHOT;
+
+		if (ops[i].key != key && ops[i].kind != LIN_CLEAR && !snapshot)
+			continue;
+		ret_ops[count] = ops[i];
+		if (snapshot) {
+			ret_ops[count].kind = LIN_LOAD;
+			ret_ops[count].key = (uint8_t)key;
+			ret_ops[count].out = ops[i].all.value[key];
+		}
+		count++;
+	}
 	return count;
 }
 

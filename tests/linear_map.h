@@ -31,7 +31,7 @@ struct lm_setup {
 	unsigned keys, threads, ops; /* ops: of each thread in a round */
 	unsigned weight[LIN_KIND_COUNT], weights, fill_percent, range_percent;
 	uint32_t flags, policy;
-	bool u64, value_free, clears, sections;
+	bool u64, value_free, clears, snapshots, sections;
 	enum lm_hash hash;
 };
 
@@ -113,6 +113,8 @@ static inline void lm_value_free(void *value, void *ctx)
 	struct lm_value *v = value;
 
 	(void)ctx;
+	if ((uintptr_t)value & 1)
+		return; /* what lm_retain() gave a snapshot */
 	/* relaxed: the count is what matters; who looks too late is the bug we look for */
 	CHECK(!atomic_fetch_add_explicit(&v->freed, 1, memory_order_relaxed), "freed twice");
 }
@@ -359,6 +361,41 @@ static inline void lm_do_load_many(struct lm_worker *w)
 	CHECK(said == found, "load_many says %zu, found %u", said, found);
 	lm_record_walk(w, &walk, call, true);
 	lm_leave(w);
+}
+
+/* --- Snapshot ---------------------------------------------------------------------- */
+
+/* A snapshot's values are told from the map's by their lowest bit. */
+static inline void *lm_retain(void *value, void *ctx)
+{
+	(void)ctx;
+	return (char *)value + 1;
+}
+
+static inline void lm_do_snapshot(struct lm_worker *w)
+{
+	const struct lm *lm = w->lm;
+	struct smap_snapshot *snapshot;
+	struct lin_op *op;
+	int err;
+
+	lm_leave_now(w); /* it waits for all sections */
+	op = lin_begin(&w->log, LIN_SNAPSHOT, 0);
+	err = smap_snapshot(lm->map, &snapshot, lm->setup.value_free ? lm_retain : NULL);
+	lin_end(op);
+	CHECK(!err, "error %d", err);
+	op->ok = true;
+	for (unsigned key = 0; key < lm->setup.keys; key++) {
+		void *value = NULL;
+		char buf[32];
+		size_t len = lm_key_bytes(key, buf);
+
+		if (lm->setup.u64 ? smap_snapshot_load_u64(snapshot, key, &value)
+				  : smap_snapshot_load(snapshot, buf, len, &value))
+			op->all.value[key] = (uint32_t)((uintptr_t)value - (uintptr_t)lm->values) /
+					     sizeof(*lm->values);
+	}
+	smap_snapshot_unref(snapshot);
 }
 
 /* --- fillers ---------------------------------------------------------------------- */

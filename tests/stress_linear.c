@@ -73,6 +73,7 @@ static struct lm_setup random_setup(uint64_t seed)
 		.policy = chance(&rng, 60) ? SMAP_POLICY_FIXED
 					   : (uint32_t)(stress_random(&rng) % SMAP_POLICY_COUNT),
 		.clears = chance(&rng, 30),
+		.snapshots = chance(&rng, 20),
 		.sections = chance(&rng, 30),
 		.hash = (enum lm_hash)(stress_random(&rng) % LM_HASHES),
 	};
@@ -94,11 +95,11 @@ static void print_setup(const struct lm_setup *setup)
 
 	fprintf(stderr,
 		"  %u threads, %u operations each, %u keys (%s), hash %s, policy %s, flags "
-		"%#x%s%s%s\n",
+		"%#x%s%s%s%s\n",
 		setup->threads, setup->ops, setup->keys, setup->u64 ? "u64" : "bytes",
 		hashes[setup->hash], smap_policy_name(setup->policy), setup->flags,
 		setup->value_free ? ", value_free" : "", setup->clears ? ", clears" : "",
-		setup->sections ? ", long sections" : "");
+		setup->snapshots ? ", snapshots" : "", setup->sections ? ", long sections" : "");
 }
 
 /* --- a round --------------------------------------------------------------------------- */
@@ -119,7 +120,9 @@ static void random_operation(struct lm_worker *w)
 
 	if (chance(&w->rng, setup->fill_percent))
 		lm_fill(w);
-	if (!chance(&w->rng, setup->range_percent))
+	if (setup->snapshots && chance(&w->rng, 3))
+		lm_do_snapshot(w);
+	else if (!chance(&w->rng, setup->range_percent))
 		lm_do(w, stress_random(&w->rng) % setup->keys, random_kind(w));
 	else if (setup->u64 && chance(&w->rng, 30))
 		lm_do_load_many(w);
@@ -189,17 +192,18 @@ __attribute__((noreturn)) static void violation(const struct lm *lm, uint64_t se
 	_exit(1);
 }
 
-static size_t gather(struct lm *lm, struct lin_op *ret_ops, bool *ret_cleared)
+/* *ret_whole: there are operations on all keys at once. */
+static size_t gather(struct lm *lm, struct lin_op *ret_ops, bool *ret_whole)
 {
 	size_t n = 0;
 
-	*ret_cleared = false;
+	*ret_whole = false;
 	for (unsigned t = 0; t <= LM_WORKERS; t++) {
 		struct lin_log *log = &lm->worker[t].log;
 
 		memcpy(ret_ops + n, log->ops, log->count * sizeof(*ret_ops));
 		for (size_t i = 0; i < log->count; i++)
-			*ret_cleared |= log->ops[i].kind == LIN_CLEAR;
+			*ret_whole |= log->ops[i].kind >= LIN_CLEAR;
 		n += log->count;
 		log->count = 0;
 	}
@@ -209,8 +213,8 @@ static size_t gather(struct lm *lm, struct lin_op *ret_ops, bool *ret_cleared)
 static void check_history(struct lm *lm, uint64_t seed, const struct lin_state *initial)
 {
 	static struct lin_op all[(LM_WORKERS + 1) * LOG_ROOM], ops[(LM_WORKERS + 1) * LOG_ROOM];
-	bool cleared;
-	size_t n = gather(lm, all, &cleared);
+	bool whole;
+	size_t n = gather(lm, all, &whole);
 	enum lin_verdict verdict = LIN_OK;
 	char what[32];
 
@@ -226,7 +230,7 @@ static void check_history(struct lm *lm, uint64_t seed, const struct lin_state *
 		snprintf(what, sizeof(what), "key %u", key);
 		violation(lm, seed, what, ops, count, initial);
 	}
-	if (!cleared || lm->setup.keys == 1 || n > WHOLE_OPS)
+	if (!whole || lm->setup.keys == 1 || n > WHOLE_OPS)
 		return;
 	done.whole++;
 	verdict = lin_check(all, n, initial);

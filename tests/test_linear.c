@@ -156,6 +156,28 @@ static void test_pending_operations_may_or_may_not_have_happened(void **state)
 	assert_bad(OP(0, 1, LIN_PENDING, STORE, 0, .value = 1), OP(1, 2, 3, LOAD, 0, .out = 2));
 }
 
+/* A Snapshot is one, too: it cannot have the second of two stores and not the first. */
+static void test_snapshot_is_one_instant(void **state)
+{
+	struct lin_op torn[] = {
+		OP(0, 1, 2, STORE, 0, .value = 1),
+		OP(0, 3, 4, STORE, 1, .value = 2),
+		OP(1, 0, 5, SNAPSHOT, 0, .all = {{0, 2}}),
+	};
+	struct lin_op one[N(torn)];
+
+	(void)state;
+	assert_int_equal(lin_check(torn, N(torn), NULL), LIN_VIOLATION);
+	for (unsigned key = 0; key < 2; key++) {
+		size_t n = lin_of_key(torn, N(torn), key, one);
+
+		assert_int_equal(n, 2);
+		assert_int_equal(lin_check(one, n, NULL), LIN_OK);
+	}
+	torn[2].all = (struct lin_state){{1, 0}};
+	assert_int_equal(lin_check(torn, N(torn), NULL), LIN_OK);
+}
+
 /* Clear is one instant for all keys: seen for one of them, it is done for the other. */
 static void test_clear_is_one_instant(void **state)
 {
@@ -274,6 +296,7 @@ static void fill_in_results(struct lin_op *ops, size_t n)
 
 		ops[i].out = puts_if_absent && !was ? ops[i].value : was;
 		ops[i].ok = was != 0;
+		ops[i].all = state;
 		if (ops[i].kind == LIN_COMPARE_AND_SWAP || ops[i].kind == LIN_COMPARE_AND_DELETE)
 			ops[i].ok = was == ops[i].old;
 		if (!lin_apply(&ops[i], &state))
@@ -337,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_the_search_goes_back),
 		cmocka_unit_test(test_pending_operations_may_or_may_not_have_happened),
 		cmocka_unit_test(test_clear_is_one_instant),
+		cmocka_unit_test(test_snapshot_is_one_instant),
 		cmocka_unit_test(test_range_by_its_contract),
 		cmocka_unit_test(test_initial_state_counts),
 		cmocka_unit_test(test_minimise_keeps_the_culprit),

@@ -122,7 +122,7 @@ static void test_batch_of_a_clear(void **state)
 	fork_within_a_batch(clear_all);
 }
 
-/* --- another thread is in a section, or destroys a map -------------------------------------- */
+/* --- another thread is in a section, destroys a map, takes a snapshot -------------------------------------- */
 
 static atomic_bool entered, leave;
 
@@ -144,6 +144,15 @@ static void *destroy(void *map)
 	return NULL;
 }
 
+static void *take_snapshot(void *map)
+{
+	struct smap_snapshot *snapshot;
+
+	CHECK(!smap_snapshot(map, &snapshot, NULL), "snapshot");
+	smap_snapshot_unref(snapshot);
+	return NULL;
+}
+
 static void *do_nothing(void *arg)
 {
 	return arg;
@@ -153,7 +162,7 @@ static void *do_nothing(void *arg)
 static void test_section_of_another_thread(void **state)
 {
 	struct smap *doomed = stress_map_u64("doomed"), *map = stress_map_u64("map");
-	pthread_t reader, destroyer, other;
+	pthread_t reader, destroyer, snapshotter, other;
 	struct until u;
 	pid_t pid;
 
@@ -163,8 +172,9 @@ static void test_section_of_another_thread(void **state)
 	for (u = until_begin(); !entered && until_again(&u);)
 		;
 	assert_int_equal(pthread_create(&destroyer, NULL, destroy, doomed), 0);
+	assert_int_equal(pthread_create(&snapshotter, NULL, take_snapshot, map), 0);
 	u = until_begin();
-	until_again(&u); /* until it waits, most of the time */
+	until_again(&u); /* until both wait, most of the time */
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
@@ -172,6 +182,7 @@ static void test_section_of_another_thread(void **state)
 		CHECK(!smap_store_u64(map, 1, map), "store");
 		/* Takes the stack of the thread that waited. */
 		CHECK(!pthread_create(&other, NULL, do_nothing, NULL), "thread");
+		take_snapshot(map);
 		smap_destroy(map);
 		pthread_join(other, NULL);
 		CHECK(smap_registry_get()->map_count <= 1, "maps are left");
@@ -181,6 +192,7 @@ static void test_section_of_another_thread(void **state)
 	leave = true;
 	pthread_join(reader, NULL);
 	pthread_join(destroyer, NULL);
+	pthread_join(snapshotter, NULL);
 	smap_destroy(map);
 }
 

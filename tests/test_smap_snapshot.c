@@ -277,7 +277,8 @@ static void test_waits_for_sections(void **state)
 
 /* --- one instant --- */
 
-enum { KEYS = 64, SNAPSHOTS = 150 };
+/* Many keys make a copy long enough for the writers to run during it on a loaded machine, too. */
+enum { KEYS = 64, SNAPSHOTS = 150, OTHER_KEYS = 20000 };
 
 struct shared {
 	struct smap *map;
@@ -354,6 +355,8 @@ static void one_instant(unsigned flags)
 
 	for (uint64_t key = 0; key < KEYS; key++)
 		assert_int_equal(smap_store_u64(s.map, key, number(1)), 0);
+	for (uint64_t key = 0; key < OTHER_KEYS; key++)
+		assert_int_equal(smap_store_u64(s.map, 1000000 + key, number(1)), 0);
 	promote(s.map);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], &s), 0);
