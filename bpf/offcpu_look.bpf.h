@@ -77,20 +77,6 @@ static __always_inline bool look_map(struct task_struct *task, const struct st_h
 	return true;
 }
 
-static __always_inline bool on_cpu(const struct task_struct *task)
-{
-	const struct task_struct___switches *moves = (const void *)task;
-
-	return bpf_core_field_exists(moves->on_cpu) && moves->on_cpu;
-}
-
-static __always_inline __u64 times_left(const struct task_struct *task)
-{
-	const struct task_struct___switches *moves = (const void *)task;
-
-	return moves->nvcsw + moves->nivcsw;
-}
-
 static __always_inline void look_keep(const struct task_struct *task, const struct st_offcpu *start,
 				      __u64 left)
 {

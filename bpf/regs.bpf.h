@@ -40,6 +40,21 @@ struct task_struct___switches {
 	unsigned long nvcsw, nivcsw;
 } __attribute__((preserve_access_index));
 
+/* False also where that is not to be known. */
+static __always_inline bool on_cpu(const struct task_struct *task)
+{
+	const struct task_struct___switches *moves = (const void *)task;
+
+	return bpf_core_field_exists(moves->on_cpu) && moves->on_cpu;
+}
+
+static __always_inline __u64 times_left(const struct task_struct *task)
+{
+	const struct task_struct___switches *moves = (const void *)task;
+
+	return moves->nvcsw + moves->nivcsw;
+}
+
 /* By DWARF's numbers. */
 static __always_inline void regs_fill(struct st_regs *out, const struct pt_regs___kernel *regs)
 {
@@ -78,10 +93,8 @@ static __always_inline void regs_show(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return;
-	out.switches = moves->nvcsw + moves->nivcsw;
-	out.running = moves->__state == 0;
-	if (bpf_core_field_exists(moves->on_cpu))
-		out.running |= moves->on_cpu != 0;
+	out.switches = times_left(task);
+	out.running = moves->__state == 0 || on_cpu(task);
 	regs_fill(&out, (const struct pt_regs___kernel *)bpf_task_pt_regs(task));
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 }
