@@ -117,6 +117,23 @@ json_of() { sed -n 's/^data: //p' "$1"; } # file of events
 	done
 }
 
+@test "serve: a process that has ended is told of once" {
+	load_maps
+	gone=$load
+	start "$tmp/other" '^ready' "$MAPLOAD" --hold --hold-end --keys 10
+	serve -p "$gone,$pid"
+	wait_for metric_is smap_processes -eq 2
+	events 3 >"$tmp/events" 3>&- &
+	listener=$!
+	wait_for metric_is smap_serve_listeners -eq 1
+	kill "$gone"
+	wait "$listener"
+	json_of "$tmp/events" | jq -se --argjson pid "$gone" '[.[] | select(.type == "window")
+		| [.targets[] | select(.pid == $pid).ended]] | map(select(. == [true])) | length == 1'
+	json_of "$tmp/events" | jq -se --argjson pid "$gone" '[.[] | select(.type == "window")] | last
+		| all(.targets[], .maps[]; .pid != $pid)'
+}
+
 @test "serve: the end is told, and Ctrl-C ends with status 0" {
 	load_maps
 	serve -p "$load"

@@ -281,6 +281,16 @@ static void test_forgets_ended(void **state)
 	assert_null(model_find(model, &(struct st_key){.addr = 0x1000, .id = 2}));
 	assert_null(model_find(model, &(struct st_key){.addr = 0x1000, .id = extra + 1}));
 	assert_non_null(model_find(model, &(struct st_key){.addr = 0x1000, .id = extra + 2}));
+	/* Without a summary all go, but not before late records can come, and are no loss. */
+	model->no_summary = true;
+	for (unsigned i = 2; i < MODEL_ENDED_WINDOWS; i++) {
+		add(model, &s);
+		assert_int_equal(model->map_count, MODEL_ENDED_MAX + 1);
+		add_window(model, i * SECOND, (i + 1) * SECOND);
+	}
+	add(model, &s);
+	assert_int_equal(model->map_count, 1);
+	assert_int_equal(loss_of(model, "ended_maps")->count, extra);
 	model_free(model);
 }
 

@@ -80,20 +80,32 @@ static void losses_init(struct model *model)
 
 /* --- windows -------------------------------------------------------------- */
 
+static size_t too_many_ended(const struct model *model)
+{
+	if (model->no_summary)
+		return model->ended_count;
+	return model->ended_count > MODEL_ENDED_MAX ? model->ended_count - MODEL_ENDED_MAX : 0;
+}
+
+static bool has_to_stay(const struct model *model, const struct model_map *map)
+{
+	return map->alive ||
+	       (model->no_summary && model->window_count - map->ended_window < MODEL_ENDED_WINDOWS);
+}
+
 /* The oldest ended maps make room; called between windows, so none is being shown. */
 static void forget_ended(struct model *model)
 {
-	size_t excess =
-		model->ended_count > MODEL_ENDED_MAX ? model->ended_count - MODEL_ENDED_MAX : 0;
-	size_t kept = 0;
+	size_t excess = too_many_ended(model), kept = 0;
 
 	if (excess == 0)
 		return;
-	loss_slot(model, "ended_maps")->count += excess;
+	if (!model->no_summary)
+		loss_slot(model, "ended_maps")->count += excess;
 	for (size_t i = 0; i < model->map_count; i++) {
 		struct model_map *map = model->maps[i];
 
-		if (map->alive || excess == 0) {
+		if (excess == 0 || has_to_stay(model, map)) {
 			model->maps[kept++] = map;
 			continue;
 		}
@@ -288,6 +300,7 @@ static int add_sample(struct model *model, const struct record_sample *sample)
 	else if (!map->alive && sample->alive) /* a late event of a map that went */
 		model->ended_count--;
 	map->alive = sample->alive;
+	map->ended_window = model->window_count;
 	return 0;
 }
 
@@ -327,6 +340,7 @@ static int end_target(struct model *model, const struct record_target_end *end)
 	if (!model_target(model, end->target))
 		return -EINVAL;
 	model->targets[end->target].ended = true;
+	model->targets[end->target].ended_window = model->window_count;
 	model->targets[end->target].end = *end;
 	return 0;
 }

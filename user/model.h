@@ -94,6 +94,7 @@ struct model_map {
 	struct record_map info; /* with the key */
 	unsigned order;		/* in which maps became known */
 	uint64_t since_window;	/* complete windows when it became known */
+	uint64_t ended_window;	/* complete windows at its last sample: if it has ended, then */
 	bool sampled;		/* the first sample has come */
 	bool alive;
 	bool in_window;	  /* was alive at some time in the current window */
@@ -124,6 +125,7 @@ struct model_target {
 	bool known;
 	bool ended;
 	uint64_t since_window; /* complete windows when it became known */
+	uint64_t ended_window; /* likewise when it ended */
 	struct record_target info;
 	struct record_target_end end;
 	/* Of the process, as of the last sample and of the end of the window before. */
@@ -159,6 +161,8 @@ struct model_overhead {
  * are about 32 MB.
  */
 #define MODEL_ENDED_MAX 4096
+/* Without a summary they stay for so many windows: late records of them may come. */
+#define MODEL_ENDED_WINDOWS 4
 
 /* Target indices are dense; this only stops a broken stream from allocating without end. */
 #define MODEL_TARGETS_MAX (1u << 20)
@@ -173,6 +177,7 @@ struct model {
 	size_t map_count;
 	size_t ended_count;
 	size_t max_maps; /* that may live at a time; 0 = no limit */
+	bool no_summary; /* nobody wants to know of ended maps: they go soon, uncounted */
 	unsigned next_order;
 	struct model_map **buckets; /* by struct st_key; a power of two */
 	size_t bucket_count;

@@ -149,6 +149,12 @@ static size_t fill_maps(struct owned *owned, enum report_kind kind, const struct
 	return count;
 }
 
+/* There may be any number of them, and nobody will ask at the end. */
+static bool told_already(const struct model *model, const struct model_target *target)
+{
+	return model->no_summary && target->ended && target->ended_window + 1 < model->window_count;
+}
+
 static size_t fill_targets(struct report_target *targets, enum report_kind kind,
 			   const struct model *model)
 {
@@ -157,7 +163,7 @@ static size_t fill_targets(struct report_target *targets, enum report_kind kind,
 	for (size_t i = 0; i < model->target_count; i++) {
 		const struct model_target *target = &model->targets[i];
 
-		if (!target->known)
+		if (!target->known || (kind == REPORT_WINDOW && told_already(model, target)))
 			continue;
 		targets[count++] = (struct report_target){
 			.pid = (int)target->info.pid,

@@ -113,6 +113,7 @@ static int run(struct serve *serve)
 	struct trace_plan plan = {
 		.opts = serve->opts,
 		.make_room = true,
+		.no_summary = true,
 		.interval_ms = (unsigned)(serve->opts->interval * 1000 + 0.5),
 		.on_begin = on_begin,
 		.on_attached = on_attached,

@@ -362,6 +362,8 @@ static int run(struct trace *trace)
 	struct trace_plan *plan = trace->plan;
 	int err = model_create(&trace->model);
 
+	if (!err)
+		trace->model->no_summary = plan->no_summary;
 	if (!err && plan->replay)
 		trace->model->max_maps = replay_max_maps(plan->opts->max_maps);
 	if (!err)

@@ -36,6 +36,7 @@ struct trace_plan {
 	const char *replay;	     /* a recording instead of a session, or NULL */
 	unsigned interval_ms;	     /* of a recording its own */
 	bool make_room;		     /* the latest findings rather than the first */
+	bool no_summary;	     /* see model.h */
 	int command_output_fd;	     /* instead of the terminal; 0 = it shares ours */
 	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
 	size_t dest_count;

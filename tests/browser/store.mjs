@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* store.mjs - what the live page makes of events, without a browser. Run where store.js is. */
 import assert from "node:assert/strict";
+import { percentile } from "./format.js";
 import { Store } from "./store.js";
 
 const at = { trap: "read-diffusion", pid: 1, addr: "0x10", id: 1 };
@@ -24,3 +25,7 @@ store.take(finding(5));
 assert.deepEqual(holding(store), [found(5)]);
 store.take(window());
 assert.deepEqual(holding(store), []);
+
+// As hist_percentile(), which cuts: the past that the server tells has to go on as it was.
+assert.equal(percentile({ count: 100, slots: [100] }, 99), 1);
+assert.equal(percentile({ count: 4, slots: [0, 0, 0, 4] }, 60), 12);

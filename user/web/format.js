@@ -67,7 +67,7 @@ export function percentile(hist, part) {
 		const here = hist.slots[slot];
 
 		if (here > 0 && seen + here >= want)
-			return slotLow(slot) + ((want - seen) / here) * (slot === 0 ? 2 : slotLow(slot));
+			return Math.floor(slotLow(slot) + ((want - seen) / here) * (slot === 0 ? 2 : slotLow(slot)));
 		seen += here;
 	}
 	return null;

@@ -166,6 +166,8 @@ export class Store {
 	}
 
 	takeTargets(targets, time, first) {
+		const seen = new Set();
+
 		for (const target of targets) {
 			const key = `${target.pid}/${target.file}/${target.comm}`;
 			const before = this.processes.get(key);
@@ -175,7 +177,11 @@ export class Store {
 			if (before && !before.ended && target.ended)
 				this.note(time, "process", `${visible(target.comm)}, pid ${target.pid}, has ended`);
 			this.processes.set(key, target);
+			seen.add(key);
 		}
+		for (const key of [...this.processes.keys()]) // it was told that they have ended
+			if (!seen.has(key))
+				this.processes.delete(key);
 	}
 
 	takeLosses(losses, time) {
