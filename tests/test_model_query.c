@@ -33,7 +33,8 @@ static void test_queries(void **state)
 
 static void test_cost_share(void **state)
 {
-	struct model model = {0};
+	struct model_target process = {.known = true};
+	struct model model = {.targets = &process, .target_count = 1};
 	struct model_hists hists = {0};
 	struct model_map map = {0};
 	struct model_rates *rate = &map.window.rate;
@@ -65,13 +66,39 @@ static void test_cost_share(void **state)
 	rate->rebuild_ns = 100;
 	rate->lock_wait_ns = 0;
 	rate->process_cpu_ns = 1000;
-	map.window.hits[SMAP_PROBE_miss] = 5;
+	process.hits[SMAP_PROBE_miss] = 5; /* of another map, say */
 	assert_true(model_cost_share(&model, &map, false) == 0.1);
 	model.overhead.known = true;
 	model.overhead.price.hit_ns[SMAP_PROBE_miss] = 100;
 	assert_true(model_cost_share(&model, &map, false) == 0.2);
-	map.window.hits[SMAP_PROBE_miss] = 1000;
+	process.hits[SMAP_PROBE_miss] = 1000;
 	assert_true(model_cost_share(&model, &map, false) == 1.0);
+}
+
+/* What is taken out of a process's time is what the probes of all its maps took. */
+static void test_hits_of_a_process(void **state)
+{
+	struct record target = {.kind = RECORD_TARGET, .target = {.from_start = true}};
+	struct record map = {.kind = RECORD_MAP}, sample = {.kind = RECORD_SAMPLE};
+	struct record window = {.kind = RECORD_WINDOW};
+	struct model *model;
+
+	(void)state;
+	assert_int_equal(model_create(&model), 0);
+	assert_int_equal(model_add(model, &target), 0);
+	for (uint64_t w = 1; w <= 2; w++) {
+		for (uint64_t addr = 1; addr <= 2; addr++) {
+			map.map.key = sample.sample.key = (struct st_key){.addr = addr, .id = addr};
+			assert_int_equal(w == 1 ? model_add(model, &map) : 0, 0);
+			sample.sample.alive = 1;
+			sample.sample.hits[SMAP_PROBE_miss] = w * addr * 10;
+			assert_int_equal(model_add(model, &sample), 0);
+		}
+		window.window.end_ns = w;
+		assert_int_equal(model_add(model, &window), 0);
+		assert_int_equal(model_target(model, 0)->hits[SMAP_PROBE_miss], 30);
+	}
+	model_free(model);
 }
 
 int main(void)
@@ -79,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_queries),
 		cmocka_unit_test(test_cost_share),
+		cmocka_unit_test(test_hits_of_a_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,6 +128,7 @@ static void begin_window(struct model *model)
 		target->cpu_before_ns = target->cpu_ns;
 		target->sections_before = target->sections;
 		target->paid_before_ns = target->paid_ns;
+		memset(target->hits, 0, sizeof(target->hits));
 	}
 	for (size_t i = 0; i < model->map_count; i++) {
 		struct model_map *map = model->maps[i];
@@ -220,7 +221,8 @@ static int fold_hists(struct model_map *map, const struct record_sample *sample)
 	return 0;
 }
 
-static void fold_counts(struct model_map *map, const struct record_sample *sample)
+static void fold_counts(struct model_map *map, struct model_target *process,
+			const struct record_sample *sample)
 {
 	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
 		uint64_t diff = less(sample->total[i], map->total[i]);
@@ -236,6 +238,7 @@ static void fold_counts(struct model_map *map, const struct record_sample *sampl
 
 		map->window.hits[i] += diff;
 		map->whole.hits[i] += diff;
+		process->hits[i] += diff;
 		map->hits[i] = sample->hits[i];
 	}
 }
@@ -276,20 +279,22 @@ static void note_process(struct model_target *target, const struct record_sample
 static int add_sample(struct model *model, const struct record_sample *sample)
 {
 	struct model_map *map = model_map_find(model, &sample->key);
+	struct model_target *process;
 	uint64_t ns;
 	int err;
 
 	if (!map)
 		return -EINVAL;
+	process = &model->targets[map->info.key.target];
 	if (!map->sampled)
 		set_count_base(model, map, sample);
 	map->in_window = true;
 	err = fold_hists(map, sample);
 	if (err)
 		return err;
-	fold_counts(map, sample);
+	fold_counts(map, process, sample);
 	fold_state(model, map, sample);
-	note_process(&model->targets[map->info.key.target], sample);
+	note_process(process, sample);
 	ns = less(sample->ts_ns, map->ts_ns);
 	map->window.ns += ns;
 	map->whole.ns += ns;

@@ -133,6 +133,7 @@ struct model_target {
 	uint64_t cpu_ns, cpu_before_ns;
 	uint64_t sections, sections_before;
 	uint64_t paid_ns, paid_before_ns; /* CPU time likewise, but from the attach on */
+	uint64_t hits[SMAP_PROBE_COUNT];  /* of all its maps in the window */
 };
 
 /* What tracing costs, and what it does without. */

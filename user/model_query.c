@@ -50,13 +50,17 @@ static double rebuild_ns(const struct model_map *map, bool whole)
 	return hist->sum ? ns * (double)hist_steady_sum(hist) / (double)hist->sum : ns;
 }
 
-/* What the probes of the map took of its process's time: ours, so not the process's own. */
-static double probes_ns(const struct model *model, const struct model_window *window)
+/*
+ * What our probes took of the process's time, which is not its own: in a window those of all its
+ * maps, else those of this one, which other maps may have outlived.
+ */
+static double probes_ns(const struct model *model, const struct model_map *map, bool whole)
 {
+	const uint64_t *hits = whole ? map->whole.hits : model->targets[map->info.key.target].hits;
 	double ns = 0;
 
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT && model->overhead.known; i++)
-		ns += (double)window->hits[i] * (double)model->overhead.price.hit_ns[i];
+		ns += (double)hits[i] * (double)model->overhead.price.hit_ns[i];
 	return ns;
 }
 
@@ -65,7 +69,7 @@ double model_cost_share(const struct model *model, const struct model_map *map, 
 	const struct model_window *window = whole ? &map->whole : &map->window;
 	double wait = (double)window->rate.lock_wait_ns;
 	double slow = wait + (double)model_hold_ns(map, whole) + rebuild_ns(map, whole);
-	double cpu = (double)window->rate.process_cpu_ns, own = cpu - probes_ns(model, window);
+	double cpu = (double)window->rate.process_cpu_ns, own = cpu - probes_ns(model, map, whole);
 	/* The price is an estimate: at least a tenth is taken to be the process's own. */
 	double time = (own > cpu / 10 ? own : cpu / 10) + wait;
 
