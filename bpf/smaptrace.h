@@ -214,6 +214,8 @@ _Static_assert(sizeof(struct st_load) % 64 == 0, "CPUs do not meet in a cache li
 #define ST_EVENT_LINK_MAP 0x100 /* a target mapped or unmapped files; never leaves the backend */
 /* Nor does this one: look at a process. args: number, pid, key in `processes`, stops so far. */
 #define ST_EVENT_PROCESS 0x101
+/* Nor this: look whether a process uses libsmap. args: pid, key in `processes`, 1 = after an exec. */
+#define ST_EVENT_LOOK 0x103
 
 struct st_event {
 	__u16 kind; /* enum smap_probe, or ST_EVENT_... */
@@ -238,8 +240,6 @@ struct st_final {
 };
 
 /* Ring-buffer record: a call stack that is new to the programs. Never leaves the backend. */
-/* Nor this: look whether a process uses libsmap. args: pid, key in `processes`, 1 = after an exec. */
-#define ST_EVENT_LOOK 0x103
 #define ST_EVENT_STACK 0x102
 
 struct st_stack {

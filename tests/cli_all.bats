@@ -66,6 +66,23 @@ finish() {
 		| select(.pid == $pid) | .traced.misses == $own[0].misses' "$tmp/trace"
 }
 
+@test "all: a file that cannot be attached to does not end it, and is said once" {
+	copy_load
+	local bad=$tmp/bad at
+	cp "$MAPLOAD" "$bad"
+	# Before the names in a probe's note: its semaphore. No probe can have an odd one.
+	at=$(($(LC_ALL=C grep -aboP -m 1 'smap\x00promote\x00' "$bad" | cut -d: -f1) - 8))
+	printf "\\x$(printf %x $((16#$(od -An -tx1 -j $at -N 1 "$bad" | tr -d " ") | 1)))" |
+		dd of="$bad" bs=1 seek=$at conv=notrunc 2>/dev/null
+	start "$tmp/first" '^hold .* run' "$bad" --hold-run
+	follow_all "$tmp/trace"
+	start "$tmp/second" '^hold .* run' "$bad" --hold-run
+	start "$tmp/own" '^hold .* run' "$MAPLOAD" --hold-run
+	wait_for seen "$tmp/trace" "$pid"
+	finish
+	[ "$(grep -c 'cannot attach .*/bad' "$tmp/trace.err")" = 1 ]
+}
+
 @test "all: a library that is loaded later, by a process that was there" {
 	grep -q dlopen < <(nm -D "$O/tests/workloads/dlmap")
 	start "$tmp/own" '^ready' "$O/tests/workloads/dlmap" --library "$O/libsmap.so" --name late \

@@ -222,7 +222,7 @@ static void *remove_link(void *arg)
  * Closing a link is waiting: for a grace period, some 60 ms each on one machine. So
  * all at once, a thread for each; without memory for threads one after the other.
  */
-static void remove_from(struct attach_set *set, size_t first)
+void attach_remove_after(struct attach_set *set, size_t first)
 {
 	pthread_t thread[THREADS_MAX];
 
@@ -259,7 +259,7 @@ static int add_perf(struct attach_set *set, const struct bpf_program *prog,
 		if (!link) {
 			int err = errno ? -errno : -EINVAL;
 
-			remove_from(set, before);
+			attach_remove_after(set, before);
 			return err;
 		}
 		set->link[set->cnt++] = (struct attach_link){.perf = link, .fd = -1};
@@ -311,7 +311,7 @@ void attach_join(struct attach_set *set, struct attach_set *from)
 
 void attach_remove_all(struct attach_set *set)
 {
-	remove_from(set, 0);
+	attach_remove_after(set, 0);
 	free(set->link);
 	*set = (struct attach_set){0};
 }

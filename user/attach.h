@@ -63,6 +63,8 @@ int attach_add(struct attach_set *set, const struct bpf_program *prog, enum atta
 int attach_add_auto(struct attach_set *set, const struct bpf_program *prog);
 /* `from` becomes empty; without memory its links are removed, one set after the other. */
 void attach_join(struct attach_set *set, struct attach_set *from);
+/* All but the first so many. */
+void attach_remove_after(struct attach_set *set, size_t first);
 /* Returns when no program runs any more. The set is empty afterwards. */
 void attach_remove_all(struct attach_set *set);
 

@@ -256,13 +256,20 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 
 	if (usdt->following) {
 		err = usdt_file_index(&usdt->files, image->dev, image->ino, &is_new);
-		if (err < 0)
-			return log_err(err, "cannot trace %s", image->path);
+		if (err < 0) {
+			log_err(err, "cannot trace %s", image->path);
+			return usdt->all ? 0 : err;
+		}
 		cookie = (uint32_t)err;
 		key = target->number << ST_FILE_BITS | cookie;
 	}
 	err = is_new ? usdt_attach_probes(usdt, target, image, cookie) : 0;
 	attach_remove_all(&usdt->trial);
+	/* Anybody can run a file that is broken on purpose: that must not end the trace of all. */
+	if (usdt->all && err)
+		usdt->files.file[cookie].bad = true;
+	if (usdt->all && usdt->files.file[cookie].bad)
+		return 0;
 	if (err)
 		return err;
 	in = add_image(usdt, target, image, key);

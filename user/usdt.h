@@ -25,6 +25,7 @@ struct usdt_files {
 	struct usdt_file {
 		dev_t dev;
 		uint64_t ino;
+		bool bad; /* of all processes: it cannot be attached to */
 	} * file;
 	size_t cnt;
 };
@@ -131,7 +132,7 @@ void usdt_list_progs(const struct usdt *usdt, struct usdt_prog list[SMAP_PROBE_C
 /* A forked child of the target would die at a probe of fd without it (plain.c). Best effort. */
 void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
 		     const struct attach_point *point);
-/* Attach to a file that was not attached to yet. 0 or -errno, after logging. */
+/* Attach to a file that was not attached to yet. 0 or -errno, after logging; then to nothing. */
 int usdt_attach_probes(struct usdt *usdt, const struct target *target,
 		       const struct target_image *image, uint32_t cookie);
 /* Take probes off everywhere, and put them back: 0, or -errno and they stay off. */

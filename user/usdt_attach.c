@@ -59,6 +59,7 @@ struct trial {
 	struct usdt *usdt;
 	const struct bpf_program *prog;
 	struct attach_point point;
+	int err;
 };
 
 static int try_in(void *ctx, pid_t pid)
@@ -66,7 +67,8 @@ static int try_in(void *ctx, pid_t pid)
 	struct trial *trial = ctx;
 
 	trial->point.pid = pid;
-	return attach_add(&trial->usdt->trial, trial->prog, trial->usdt->way, &trial->point);
+	trial->err = attach_add(&trial->usdt->trial, trial->prog, trial->usdt->way, &trial->point);
+	return trial->err;
 }
 
 void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
@@ -77,8 +79,8 @@ void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
 
 	trial.point.cookie = ST_COOKIE_NONE;
 	err = plain_keep(fd, point->offset, point->offset_cnt, prog ? try_in : NULL, &trial);
-	if (!err || usdt->plain_failed)
-		return;
+	if (!err || trial.err || usdt->plain_failed)
+		return; /* where nothing can be attached, the real one will say so */
 	usdt->plain_failed = true;
 	log_warn(
 		"cannot keep this kernel from making calls of probes (%s): a process that a target "
@@ -161,23 +163,38 @@ static struct usdt_place *add_place(struct usdt *usdt, const struct target *targ
 	return &grown[usdt->place_cnt++];
 }
 
+/* The last one that was added, with what is attached there already. */
+static void remove_place(struct usdt *usdt, const size_t link_cnt[SMAP_PROBE_COUNT])
+{
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		attach_remove_after(&usdt->probe[i], link_cnt[i]);
+	close(usdt->place[--usdt->place_cnt].fd);
+}
+
 int usdt_attach_probes(struct usdt *usdt, const struct target *target,
 		       const struct target_image *image, uint32_t cookie)
 {
 	struct usdt_prog progs[SMAP_PROBE_COUNT];
+	size_t link_cnt[SMAP_PROBE_COUNT];
 	const struct usdt_place *place = add_place(usdt, target, image, cookie);
+	unsigned probe_cnt = usdt->probe_cnt;
 
 	if (!place)
 		return log_err(-errno, "cannot trace process %d", (int)target->pid);
 	usdt_list_progs(usdt, progs);
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		link_cnt[i] = usdt->probe[i].cnt;
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++) {
 		int err;
 
 		if (!progs[i].wanted || usdt->off & 1U << progs[i].probe)
 			continue;
 		err = attach_probe(usdt, &progs[i], place);
-		if (err)
+		if (err) {
+			remove_place(usdt, link_cnt);
+			usdt->probe_cnt = probe_cnt;
 			return attach_failed(err, target, image, progs[i].probe);
+		}
 		usdt->probe_cnt++;
 	}
 	return 0;
