@@ -253,6 +253,12 @@ void smap_snapshot_forked(struct smap *map) SMAP_HIDDEN;
 /* See smap_registry.held_offset: the thread's own stores, which only a tracer looks at. */
 extern _Thread_local struct smap_held smap_held SMAP_HIDDEN
 	__attribute__((tls_model("initial-exec")));
+/*
+ * The same under a second name, for the store before an unlock: under one name the compiler keeps
+ * where it is over what is done under the mutex, in a register that it saves and restores.
+ */
+extern _Thread_local struct smap_held smap_held_again SMAP_HIDDEN
+	__attribute__((tls_model("initial-exec")));
 
 SMAP_INLINE void smap_set_held(uintptr_t map)
 {
@@ -295,7 +301,12 @@ SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 
 SMAP_INLINE void smap_unlock(struct smap *map)
 {
-	smap_set_held(0);
+#ifndef SMAP_NO_PROBES
+	/* Release: after smap_set_held(), of which the compiler does not know that it is the same */
+	atomic_signal_fence(memory_order_release);
+	/* relaxed: as there */
+	atomic_store_explicit(&smap_held_again.map, 0, memory_order_relaxed);
+#endif
 	pthread_mutex_unlock(&map->mu);
 }
 

@@ -18,6 +18,7 @@
 #define FORGET_NS 10000000000ULL /* nobody listens: keep a batch so long for who reads memory */
 
 _Thread_local struct smap_held smap_held;
+extern _Thread_local struct smap_held smap_held_again __attribute__((alias("smap_held")));
 
 /* trylock has failed: wait, and say for how long. */
 void smap_lock_contended(struct smap *map, struct smap_hold *hold)
