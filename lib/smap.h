@@ -178,7 +178,15 @@ void smap_read_unlock(void);
 int smap_store(struct smap *map, const void *key, size_t len, void *value);
 int smap_store_u64(struct smap *map, uint64_t key, void *value);
 
-/* True and *ret_value if key is present. Counts a miss if it had to go to dirty. */
+/*
+ * True and *ret_value if key is present. Counts a miss if it had to go to dirty.
+ *
+ * In optimised builds these two names are macros, too (smap_inline.h): a call is compiled into the
+ * caller, for smap_load() where len is a constant of at most 16. Each argument is evaluated
+ * once. (smap_load)(...), &smap_load and dlsym() are the functions. Define SMAP_NO_INLINE before
+ * the header to have the functions only, for example where the names are looked up at run time,
+ * or are members of a class.
+ */
 bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value);
 bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value);
 

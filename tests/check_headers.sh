@@ -24,7 +24,9 @@ for header in lib/smap.h lib/smap_state.h; do
 	try $CC -std=c11 -pedantic $warn -x c "$header"
 	if command -v g++ >/dev/null; then
 		# shellcheck disable=SC2086
-		try g++ -std=c++17 $warn -x c++ "$header"
+		try g++ -std=c++17 -pedantic -O2 $warn -x c++ "$header"
+		# shellcheck disable=SC2086
+		try g++ -std=c++17 -pedantic -DSMAP_NO_INLINE $warn -x c++ "$header"
 	elif command -v clang++ >/dev/null; then
 		# shellcheck disable=SC2086
 		try clang++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -x c++ "$header"
