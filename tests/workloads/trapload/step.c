@@ -396,7 +396,7 @@ static pid_t find_reclaimer(void)
 
 /*
  * The trap begins with the last round of the reclaimer: the least that there is of it may still
- * run now and then, and frees everything.
+ * run now and then, and frees everything. Not later than when it is due to be found.
  */
 static void note_round(struct shape_run *run, uint64_t *rounds)
 {
@@ -405,7 +405,7 @@ static void note_round(struct shape_run *run, uint64_t *rounds)
 	uint64_t made = *(volatile const smap_u64 *)&smap_registry.reclaimer_runs;
 	uint64_t now = shape_now_ns();
 
-	if (made != *rounds && (double)(now - since) <= run->shape->minimum * SEC_NS)
+	if (made != *rounds && (double)(now - since) <= (run->shape->minimum + 1) * SEC_NS)
 		atomic_store_explicit(&run->trap_ns, now, memory_order_relaxed);
 	*rounds = made;
 }
