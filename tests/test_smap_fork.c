@@ -18,7 +18,7 @@
 #include "stress.h"
 #include "until.h"
 
-#define CHILD_ALARM_S 60
+#define CHILD_ALARM_S 30
 
 /* In the child CHECK() is to be used, in the parent cmocka's. */
 static void expect_success(pid_t pid)
@@ -263,7 +263,7 @@ static void test_fork_in_value_free(void **state)
 #define KEYS 200
 #define WRITERS 3
 #define KEY_LEN 40 /* behind a pointer */
-#define CHILD_ALARM_S 60
+#define CHILD_ALARM_S 30
 #define MAGIC 0x5ea1edU
 /* What a writer that is gone had in hand: a value not stored yet, and one taken out; and what the
  * reclaimer was freeing. */
