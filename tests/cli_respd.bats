@@ -78,6 +78,7 @@ info() { cli info smap | tr -d '\r' | sed -n "s/^$1://p"; }
 	expect OK mset a 1 b 2 c 3
 	expect $'1\n\n3' mget a absent c
 	expect 3 exists a b b absent
+	expect 3 cached a b b absent
 	expect 2 del a b absent
 	expect 0 exists a b
 	expect 4 incr c
@@ -85,7 +86,7 @@ info() { cli info smap | tr -d '\r' | sed -n "s/^$1://p"; }
 	expect -7 incrby c -10
 	expect 1 incr fresh
 	expect 4 dbsize
-	expect 22 command count
+	expect 23 command count
 	expect OK select 0
 	expect OK flushall
 	expect 0 dbsize
@@ -285,7 +286,9 @@ info() { cli info smap | tr -d '\r' | sed -n "s/^$1://p"; }
 	stop
 	start --store "$tmp/db"
 	expect 0 dbsize
+	expect 0 cached a c
 	expect 2 get a
+	expect 1 cached a c
 	expect "" get b
 	wait_for [ -z "$(cli get gone)" ]
 	expect empty get ""

@@ -106,14 +106,15 @@ want() { if [ "$2" = without ]; then echo "$1"; else echo none; fi; }
 # --- read-diffusion -----------------------------------------------------------
 
 # Sessions are written all the time, each a new key, and expire after five seconds. Eight clients
-# read pages of a hundred recent ones; those that have expired are asked of SQLite, and of the map,
-# which misses, promotes, and copies itself for the next new key. Remedy: the filter of absent keys.
+# read pages: who of 400 is in memory, and the data of 20. Those that have expired are missed by the
+# map, which promotes, and copies itself for the next new key; the 20 are asked of SQLite as well.
+# Remedy: the filter of absent keys.
 diffusion() {
 	local options=(--store "$scratch/store") load
 	[ "$1" = without ] || options+=(--tuned)
 	server_start "${options[@]}"
 	keys 'old:%012d' 1000
-	"$RESPLOAD" --port "$port" --clients 8 --batch 100 --window 8000 --first 1000000 --rate 400 \
+	"$RESPLOAD" --port "$port" --clients 8 --peek 400 --batch 20 --window 8000 --first 1000000 --rate 400 \
 		--ttl 5000 --seconds "$LIVE" >"$scratch/load" &
 	load=$!
 	started+=("$load")

@@ -4,11 +4,13 @@
  *
  * One thread stores session keys, each new, at a rate, with a time to live. Others are clients
  * that read a page each time: MGET of some sessions among the newest; how many of them have
- * expired follows from --window, --rate and --ttl. At the end a line of JSON says how many
+ * expired follows from --window, --rate and --ttl. With --peek a page first asks who of others
+ * is there at all (CACHED, which respd answers from memory). At the end a line of JSON says how many
  * pages a second were read and how long one took, so that what a remedy gains can be seen.
  * With --purge the writer deletes the sessions again instead, the oldest first.
  *
- *	writer	 SET session:N ... PX ttl	reader	MGET session:N-a session:N-b ...
+ *	writer	 SET session:N ... PX ttl	reader	CACHED session:N-a ...
+ *						MGET session:N-b session:N-c ...
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -26,7 +28,7 @@
 #define TIME_SLOTS 1024 /* 16 to each power of two: at most 6 % off */
 
 static struct {
-	uint64_t port, clients, batch, window, first, rate, ttl_ms, seconds;
+	uint64_t port, clients, batch, peek, window, first, rate, ttl_ms, seconds;
 	bool purge;
 } opt = {.port = 6379, .batch = 1, .window = 1000, .rate = 100, .seconds = 5};
 
@@ -195,22 +197,32 @@ static uint64_t time_of(unsigned slot)
 	return slot < 16 ? slot : (16ULL + (slot + 48) % 16) << (power - 4);
 }
 
-static void read_page(struct client *c)
+/* A command on `count` sessions drawn among the newest, as a request; its length. */
+static size_t ask(struct client *c, const char *command, uint64_t count)
 {
 	/* Relaxed: as above. */
 	uint64_t newest = atomic_load_explicit(&serial, memory_order_relaxed);
-	char *to =
-		c->request + sprintf(c->request, "*%" PRIu64 "\r\n$4\r\nMGET\r\n", opt.batch + 1);
-	uint64_t start;
-	size_t len;
+	char *to = c->request + sprintf(c->request, "*%" PRIu64 "\r\n", count + 1);
 
-	for (uint64_t i = 0; i < opt.batch; i++) {
+	to += add_bulk(to, command);
+	for (uint64_t i = 0; i < count; i++) {
 		uint64_t back = draw(c) % opt.window + 1;
 
 		to += add_bulk(to, session(newest > back ? newest - back : 0));
 	}
-	start = now_ns();
-	send_all(c->fd, c->request, (size_t)(to - c->request));
+	return (size_t)(to - c->request);
+}
+
+static void read_page(struct client *c)
+{
+	uint64_t start = now_ns();
+	size_t len;
+
+	if (opt.peek) {
+		send_all(c->fd, c->request, ask(c, "CACHED", opt.peek));
+		receive(c, 1);
+	}
+	send_all(c->fd, c->request, ask(c, "MGET", opt.batch));
 	len = receive(c, 2 * opt.batch + 1);
 	c->times[slot_of(now_ns() - start)]++;
 	for (size_t i = 0; i + 2 < len; i++)
@@ -264,6 +276,7 @@ static const struct cli_option options[] = {
 	{ "port", "N", "of the server on 127.0.0.1 (6379)", CLI_U64, &opt.port, 1, 65535, NULL },
 	{ "clients", "N", "connections that read pages (0)", CLI_U64, &opt.clients, 0, CLIENTS_MAX, NULL },
 	{ "batch", "N", "sessions on a page (1)", CLI_U64, &opt.batch, 1, BATCH_MAX, NULL },
+	{ "peek", "N", "sessions that a page first looks for in memory (0)", CLI_U64, &opt.peek, 0, BATCH_MAX, NULL },
 	{ "window", "N", "pages read among the newest N sessions (1000)", CLI_U64, &opt.window, 1, 1u << 30, NULL },
 	{ "first", "N", "number of the first session to write (0)", CLI_U64, &opt.first, 0, 1ULL << 39, NULL },
 	{ "rate", "N", "sessions written per second (100)", CLI_U64, &opt.rate, 1, 1000000, NULL },

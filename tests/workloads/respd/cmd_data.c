@@ -164,6 +164,15 @@ void cmd_exists(struct client *client)
 	resp_int(client->out, count);
 }
 
+void cmd_cached(struct client *client)
+{
+	int64_t count = 0;
+
+	for (size_t i = 1; i < client->argc; i++)
+		count += keyspace_has(client->keyspace, client->argv[i].data, client->argv[i].len);
+	resp_int(client->out, count);
+}
+
 static void add(struct client *client, int64_t delta)
 {
 	int64_t sum;

@@ -19,6 +19,7 @@ const struct command commands[] = {
 	{ "mset", -3, cmd_mset, "write denyoom", 1, -1, 2, "MSET key value...: set each (not all at once)" },
 	{ "del", -2, cmd_del, "write", 1, -1, 1, "DEL key...: how many were there" },
 	{ "exists", -2, cmd_exists, "readonly fast", 1, -1, 1, "EXISTS key...: how many are there" },
+	{ "cached", -2, cmd_cached, "readonly fast", 1, -1, 1, "CACHED key...: how many are in memory; the store is not asked" },
 	{ "decr", 2, cmd_decr, "write denyoom fast", 1, 1, 1, "DECR key: take 1 from a number" },
 	{ "incrby", 3, cmd_incrby, "write denyoom fast", 1, 1, 1, "INCRBY key n: add n to a number" },
 	{ "ping", -1, cmd_ping, "fast", 0, 0, 0, "PING [message]" },

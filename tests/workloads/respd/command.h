@@ -64,6 +64,7 @@ void cmd_get(struct client *client);
 void cmd_set(struct client *client);
 void cmd_del(struct client *client);
 void cmd_exists(struct client *client);
+void cmd_cached(struct client *client);
 void cmd_mget(struct client *client);
 void cmd_mset(struct client *client);
 void cmd_incr(struct client *client);

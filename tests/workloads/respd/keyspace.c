@@ -166,6 +166,11 @@ const struct value *keyspace_get(struct keyspace *ks, const void *key, size_t le
 	return value;
 }
 
+bool keyspace_has(struct keyspace *ks, const void *key, size_t len)
+{
+	return map_get(map_of(ks, key, len), key, len) != NULL;
+}
+
 /* --- writes ----------------------------------------------------------------------- */
 
 /*

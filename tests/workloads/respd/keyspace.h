@@ -37,6 +37,8 @@ void keyspace_close(struct keyspace *keyspace);
 /* NULL if absent. *ret_err (-ENOMEM, -EIO) is set when it could not be found out. */
 const struct value *keyspace_get(struct keyspace *keyspace, const void *key, size_t len,
 				 int *ret_err);
+/* Whether it is in memory; the store is not asked. */
+bool keyspace_has(struct keyspace *keyspace, const void *key, size_t len);
 /*
  * 1 set, 0 the flags forbid it, -ENOMEM, -EIO. *ret_old (may be NULL) is the value before, NULL
  * if there was none; set on 0 and 1.
