@@ -149,8 +149,8 @@ static size_t sweep(struct smap *map, const struct smap_view *read, struct smap_
 	return count;
 }
 
-/* Go's dirtyLocked. `dirty` was allocated by the caller: this cannot fail. */
-static void rebuild_locked(struct smap *map, struct smap_view *dirty)
+/* Go's dirtyLocked. `dirty` was allocated by the caller, in alloc_ns: this cannot fail. */
+static void rebuild_locked(struct smap *map, struct smap_view *dirty, uint64_t alloc_ns)
 {
 	struct smap_state *state = &map->state;
 	/* relaxed: written under mu, which we hold */
@@ -181,7 +181,7 @@ static void rebuild_locked(struct smap *map, struct smap_view *dirty)
 	state->counters.expunged += expunged;
 	state->rebuild_ns += start;
 	if (state->policy == SMAP_POLICY_COST)
-		smap_policy_rebuilt(map, start);
+		smap_policy_rebuilt(map, alloc_ns + start);
 	smap_fire(rebuild, (uintptr_t)map, state->epoch, copied, expunged, start);
 }
 
@@ -199,6 +199,7 @@ struct reserve {
 	void *copy;		  /* of a long key */
 	struct smap_table *table; /* the very first */
 	struct smap_view *dirty;
+	uint64_t alloc_ns; /* what it took to get dirty */
 	struct smap_move move;
 	bool moves;
 };
@@ -219,9 +220,11 @@ static int reserve(struct smap *map, const struct smap_key *key, struct reserve 
 			return -ENOMEM;
 	}
 	if (!map->dirty) {
+		r->alloc_ns = smap_now_ns();
 		r->dirty = smap_view_alloc(table);
 		if (!r->dirty)
 			return -ENOMEM;
+		r->alloc_ns = smap_now_ns() - r->alloc_ns;
 	}
 	r->moves = table->growth_left == 0 || smap_table_is_stale(table);
 	return r->moves ? smap_move_prepare(map, &r->move) : 0;
@@ -253,7 +256,7 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 	if (r.table)
 		map->table = r.table;
 	if (r.dirty)
-		rebuild_locked(map, r.dirty);
+		rebuild_locked(map, r.dirty, r.alloc_ns);
 	if (r.moves)
 		smap_move_build(map, &r.move);
 	index = smap_view_take(map->dirty, key->hash);

@@ -12,9 +12,13 @@
  * cost treats promotion as the ski-rental problem (Karlin et al., 1988): misses are
  * rent, a promotion makes the next new key pay the price of a rebuild; buy when the
  * rent paid equals the price. That costs at most twice what a policy would that
- * knows the future. Both are measured: a miss as the time that its thread waited for
- * and held the mutex, smoothed; a rebuild as its last duration, scaled to the size
- * of the table. Never later than Go.
+ * knows the future, as far as both are known. A miss is measured as the time that its thread
+ * waited for and held the mutex, smoothed: one in SMAP_MEASURED_MISSES, and at most OUTLIER times
+ * the mean, since who waited for a rebuild, or for a holder that lost its processor, has learnt
+ * nothing about misses (believing it makes misses dear, so promotions frequent, so rebuilds that
+ * misses wait for). A rebuild is the last one, with its memory, scaled to the size of the table,
+ * and counts twice: the other half is paid by the readers, whose caches have the old view, and by
+ * the reclaimer. Never later than Go.
  */
 #include "smap_clock.h"
 
@@ -22,6 +26,8 @@
 #define ONE (1U << 16)	 /* factors are in units of 2^-16 */
 #define MISS_GUESS_NS 50 /* until the first has been measured */
 #define SMOOTHING 16
+#define OUTLIER 4
+#define PRICE_REBUILDS 2
 
 static uint64_t at_least_one(uint64_t n)
 {
@@ -65,7 +71,7 @@ static uint64_t threshold_COST(const struct smap *map)
 		return go;
 	price = data->rebuild_ns / data->rebuild_groups * map->table->groups +
 		data->rebuild_ns % data->rebuild_groups * map->table->groups / data->rebuild_groups;
-	threshold = at_least_one(price * SMOOTHING / data->miss_ns);
+	threshold = at_least_one(PRICE_REBUILDS * price * SMOOTHING / data->miss_ns);
 	return threshold < go ? threshold : go;
 }
 
@@ -87,11 +93,14 @@ uint64_t smap_policy_threshold(const struct smap *map)
 void smap_policy_missed(struct smap *map, uint64_t ns)
 {
 	struct smap_policy_data *data = &map->policy;
+	uint64_t mean = at_least_one(data->miss_ns / SMOOTHING);
 
+	if (ns > OUTLIER * mean)
+		ns = OUTLIER * mean;
 	data->miss_ns = at_least_one(data->miss_ns - data->miss_ns / SMOOTHING + ns);
 }
 
-/* COST: the price that was paid. */
+/* COST: the price that was paid, but for what others pay. */
 void smap_policy_rebuilt(struct smap *map, uint64_t ns)
 {
 	map->policy.rebuild_ns = ns;

@@ -122,7 +122,7 @@ build_mutant() { # file, killer: only what the change concerns
 how() { # exit status
 	case $1 in
 	124 | 137) echo "no end in $deadline s" ;;
-	*) [ "$1" -gt 128 ] && echo "signal $(($1 - 128))" || echo "exit status $1" ;;
+	*) [ "$1" -gt 128 ] && [ "$1" -lt 193 ] && echo "signal $(($1 - 128))" || echo "exit status $1" ;;
 	esac
 }
 

@@ -11,7 +11,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "smap.h"
+#include "smap_internal.h"
 
 static struct smap *make(uint32_t policy)
 {
@@ -87,6 +87,51 @@ static void test_cost_is_never_later_than_go(void **state)
 	smap_destroy(go);
 }
 
+/* What the policy makes of figures that the test brings. */
+static void test_cost_weighs_rebuilds_against_misses(void **state)
+{
+	struct smap *map = make(SMAP_POLICY_COST);
+	uint64_t threshold;
+
+	(void)state;
+	for (uint64_t key = 0; key < 100000; key++)
+		assert_int_equal(smap_store_u64(map, key, map), 0);
+	for (unsigned i = 0; i < 1000; i++)
+		smap_policy_missed(map, 100);
+	smap_policy_rebuilt(map, 100000); /* as much as 1,000 misses; readers pay it once more */
+	threshold = smap_policy_threshold(map);
+	assert_in_range(threshold, 1700, 2300);
+
+	/* One that waited for a rebuild, say. */
+	smap_policy_missed(map, 100000000);
+	assert_in_range(smap_policy_threshold(map), threshold * 3 / 4, threshold);
+
+	/* All of them: then it is what misses cost. */
+	for (unsigned i = 0; i < 1000; i++)
+		smap_policy_missed(map, 10000);
+	assert_in_range(smap_policy_threshold(map), 17, 23);
+	smap_destroy(map);
+}
+
+static void test_cost_measures_one_miss_in_sixteen(void **state)
+{
+	struct smap *map = make(SMAP_POLICY_COST);
+	const uint64_t absurd = UINT32_MAX; /* so that any measurement brings it down */
+	void *value;
+
+	(void)state;
+	for (uint64_t key = 0; key < 100000; key++)
+		assert_int_equal(smap_store_u64(map, key, map), 0);
+	smap_policy_rebuilt(map, UINT32_MAX);
+	for (uint64_t i = 0; i < 4 * SMAP_MEASURED_MISSES; i++) {
+		map->policy.miss_ns = absurd;
+		assert_true(smap_load_u64(map, i, &value));
+		assert_int_equal(look(map).miss_count, i + 1);
+		assert_int_equal(map->policy.miss_ns < absurd, i % SMAP_MEASURED_MISSES == 0);
+	}
+	smap_destroy(map);
+}
+
 static void check_rw_ratio(const struct smap_state *state)
 {
 	uint64_t d = state->dirty_len;
@@ -117,6 +162,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cost_is_never_later_than_go),
+		cmocka_unit_test(test_cost_weighs_rebuilds_against_misses),
+		cmocka_unit_test(test_cost_measures_one_miss_in_sixteen),
 		cmocka_unit_test(test_rw_ratio_stays_within_half_and_twice),
 		cmocka_unit_test(test_estimate),
 	};
