@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,16 +19,28 @@
 #include "stress.h"
 #include "until.h"
 
-#define CHILD_ALARM_S 30
+static void hung(int signal)
+{
+	static const char what[] = "the child of a fork waits for what does not come\n";
+
+	(void)signal;
+	_exit(write(STDERR_FILENO, what, sizeof(what) - 1) < 0 ? 2 : 1);
+}
 
 /* In the child CHECK() is to be used, in the parent cmocka's. */
+static void child_begins(void)
+{
+	signal(SIGALRM, hung);
+	alarm(UNTIL_DEADLINE_S);
+}
+
+/* Ends the program if not: a library whose children hang would hang in each test. */
 static void expect_success(pid_t pid)
 {
 	int status;
 
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
+	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "a child ended with %x", status);
 }
 
 /* --- the reclaimer is in the midst of a batch ---------------------------------------------- */
@@ -68,7 +81,7 @@ static struct smap *map_that_frees_slowly(void)
 
 __attribute__((noreturn)) static void free_the_rest(struct smap *map)
 {
-	alarm(CHILD_ALARM_S);
+	child_begins();
 	batch.go_on = true;
 	smap_destroy(map);
 	for (unsigned i = 1; i <= BATCH; i++)
@@ -178,7 +191,7 @@ static void test_section_of_another_thread(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		alarm(CHILD_ALARM_S);
+		child_begins();
 		CHECK(!smap_store_u64(map, 1, map), "store");
 		/* Takes the stack of the thread that waited. */
 		CHECK(!pthread_create(&other, NULL, do_nothing, NULL), "thread");
@@ -210,7 +223,7 @@ static void test_section_of_its_own(void **state)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		alarm(CHILD_ALARM_S);
+		child_begins();
 		CHECK(smap_delete_u64(map, 1), "delete");
 		usleep(50000); /* the reclaimer that the delete started has its time */
 		CHECK(batch.freed[1] == 0, "freed under the section");
@@ -263,7 +276,6 @@ static void test_fork_in_value_free(void **state)
 #define KEYS 200
 #define WRITERS 3
 #define KEY_LEN 40 /* behind a pointer */
-#define CHILD_ALARM_S 30
 #define MAGIC 0x5ea1edU
 /* What a writer that is gone had in hand: a value not stored yet, and one taken out; and what the
  * reclaimer was freeing. */
@@ -340,7 +352,7 @@ __attribute__((noreturn)) static void live_on(uint64_t rng)
 	size_t entries = 0, len;
 	int dummy;
 
-	alarm(CHILD_ALARM_S);
+	child_begins();
 	smap_range(shared.map, count_entry, &entries);
 	len = smap_len(shared.map);
 	CHECK(len <= entries + WRITERS && entries <= len + WRITERS, "%zu entries, %zu counted",
@@ -359,7 +371,6 @@ static void fork_often(void)
 	uint64_t rng = stress_seed(0);
 
 	for (int i = 0; i < FORKS; i++) {
-		int status;
 		pid_t pid;
 
 		if (i % 4 == 1)
@@ -370,9 +381,7 @@ static void fork_often(void)
 			smap_read_unlock();
 		if (pid == 0)
 			live_on(stress_random(&rng) + (uint64_t)i);
-		CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
-		CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "child %d ended with %x", i,
-		      status);
+		expect_success(pid);
 	}
 	atomic_store(&shared.stop, true);
 }

@@ -4,7 +4,7 @@
  *
  * Short and directed; the same guarantees are pressed on by the stress programs
  * (under sanitizers) and by the model test. G6 has test_smap_free.c, G7 has
- * test_smap_oom.c; here stands what those leave. P1 to P3: test_smap_progress.c.
+ * test_smap_oom.c; here stands what those leave. P1 to P4: test_smap_progress.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,7 +113,7 @@ static void *publish(void *arg)
 	return NULL;
 }
 
-static void test_G2_a_load_sees_what_preceded_the_store(void **state)
+static void test_G2_R10_a_load_sees_what_preceded_the_store(void **state)
 {
 	struct smap *map = create_u64(SMAP_POLICY_GO, 0);
 	struct worker w = {.map = map, .n = 50000};
@@ -339,7 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_G1_operations_on_a_key_are_linearizable),
-		cmocka_unit_test(test_G2_a_load_sees_what_preceded_the_store),
+		cmocka_unit_test(test_G2_R10_a_load_sees_what_preceded_the_store),
 		cmocka_unit_test(test_G3_growth_changes_no_counter),
 		cmocka_unit_test(test_G3_grow_promotes_when_asked),
 		cmocka_unit_test(test_G4_range_meets_each_key_at_most_once),

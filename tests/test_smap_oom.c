@@ -201,7 +201,7 @@ static void warm_up(void)
 	}
 }
 
-static void test_G7_no_memory_leaves_the_map_as_it_was(void **state)
+static void test_G7_R9_no_memory_leaves_the_map_as_it_was(void **state)
 {
 	long before;
 
@@ -320,7 +320,7 @@ int main(void)
 		cmocka_unit_test(test_create_without_memory),
 		cmocka_unit_test(test_full_states_are_full),
 		cmocka_unit_test(test_deletes_need_no_memory),
-		cmocka_unit_test(test_G7_no_memory_leaves_the_map_as_it_was),
+		cmocka_unit_test(test_G7_R9_no_memory_leaves_the_map_as_it_was),
 	};
 
 	alarm(300); /* a deadlock must not hang the suite */
