@@ -104,7 +104,7 @@ static int keep_at(char *at, int fd, uint64_t offset, int (*attach)(void *ctx, p
 		child_run(us, fd, offset & ~(uint64_t)(page - 1), at, page);
 	if (!wait_stop(pid))
 		return -EPERM; /* it may not map that page */
-	err = attach ? attach(ctx, pid) : 0;
+	err = attach(ctx, pid);
 	if (!err)
 		err = step_at(pid, (uint64_t)(uintptr_t)at + (offset & (page - 1)));
 	kill(pid, SIGKILL);

@@ -16,7 +16,7 @@ bool plain_needed(void);
 /*
  * The uprobes on these places of the file stay breakpoints, as long as there is one. The
  * process that hits them is another for each place: attach(ctx, pid) is called with it
- * before; NULL: they are for all processes anyway. 0 or -errno.
+ * before. 0 or -errno.
  */
 int plain_keep(int file_fd, const uint64_t *offsets, size_t cnt,
 	       int (*attach)(void *ctx, pid_t pid), void *ctx);

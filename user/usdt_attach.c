@@ -78,7 +78,7 @@ void usdt_keep_plain(struct usdt *usdt, int fd, const struct bpf_program *prog,
 	int err;
 
 	trial.point.cookie = ST_COOKIE_NONE;
-	err = plain_keep(fd, point->offset, point->offset_cnt, prog ? try_in : NULL, &trial);
+	err = plain_keep(fd, point->offset, point->offset_cnt, try_in, &trial);
 	if (!err || trial.err || usdt->plain_failed)
 		return; /* where nothing can be attached, the real one will say so */
 	usdt->plain_failed = true;
@@ -98,7 +98,6 @@ static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 {
 	const struct elfnote_probe *probe = &place->note.probe[prog->probe];
 	char path[64];
-	int err;
 	const struct attach_point point = {
 		.path = path,
 		.pid = place->pid,
@@ -109,12 +108,10 @@ static int attach_probe(struct usdt *usdt, const struct usdt_prog *prog,
 	};
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", place->fd);
-	if (usdt->plain && !usdt->following)
+	/* Before: whoever runs the file already may hit the probe at once. */
+	if (usdt->plain)
 		usdt_keep_plain(usdt, place->fd, prog->prog, &point);
-	err = attach_add(&usdt->probe[prog->probe], prog->prog, usdt->way, &point);
-	if (!err && usdt->plain && usdt->following)
-		usdt_keep_plain(usdt, place->fd, NULL, &point);
-	return err;
+	return attach_add(&usdt->probe[prog->probe], prog->prog, usdt->way, &point);
 }
 
 /* --- all probes of a place ---------------------------------------------------- */

@@ -7,6 +7,8 @@
  * does.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include "cli.h"
 #include "hold.h"
@@ -14,7 +16,7 @@
 
 static struct {
 	uint64_t children, depth, rounds;
-	bool before, hold;
+	bool before, busy, hold;
 	bool no_destroy;
 } opt = {.children = 1, .depth = 1, .rounds = 20};
 
@@ -24,6 +26,8 @@ static const struct cli_option options[] = {
 	{"rounds", "N", "promotions to cause in each process (20)", CLI_U64, &opt.rounds, 1, 10000,
 	 NULL},
 	{"before", NULL, "use the map before the fork, too", CLI_FLAG, &opt.before, 0, 0, NULL},
+	{"busy", NULL, "hold, but for a thread that uses the map all the time", CLI_FLAG, &opt.busy,
+	 0, 0, NULL},
 	{"hold", NULL, "hold before all", CLI_FLAG, &opt.hold, 0, 0, NULL},
 	{"no-destroy", NULL, "exit without smap_destroy", CLI_FLAG, &opt.no_destroy, 0, 0, NULL},
 };
@@ -79,6 +83,34 @@ static int fork_tree(uint64_t depth)
 	return 0;
 }
 
+static atomic_bool go;
+
+static void *use_until_go(void *map)
+{
+	int err = 0;
+
+	/* Relaxed: a flag alone. */
+	while (!err && !atomic_load_explicit(&go, memory_order_relaxed))
+		err = use(map, 1);
+	return err ? map : NULL;
+}
+
+/* Somebody may attach meanwhile to probes that are hit at that moment. */
+static int hold_busy(struct smap *map)
+{
+	pthread_t thread;
+	void *failed;
+	int err = pthread_create(&thread, NULL, use_until_go, map);
+
+	if (err)
+		return -err;
+	hold_wait(NULL);
+	/* Relaxed: as above. */
+	atomic_store_explicit(&go, true, memory_order_relaxed);
+	pthread_join(thread, &failed);
+	return failed ? -ENOMEM : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct smap_options opts = {
@@ -96,6 +128,8 @@ int main(int argc, char **argv)
 	if (opt.hold)
 		hold_wait(NULL);
 	err = smap_create(&map, &opts);
+	if (!err && opt.busy)
+		err = hold_busy(map);
 	if (!err && opt.before)
 		err = use(map, opt.rounds);
 	if (!err && fork_tree(opt.depth))
