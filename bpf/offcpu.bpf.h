@@ -135,8 +135,11 @@ static __always_inline void offcpu_begin(void *ctx, struct hit *hit, __u32 kind,
 	struct st_offcpu start = {
 		.map = hit->key, .start_ns = hit->now, .ran_ns = ran_ns, .kind = kind};
 
-	if (offcpu_stacks && !stacks_paused)
+	if (offcpu_stacks && !stacks_paused) {
+		load_of_cpu()->stacks++;
 		start.stack = stack_take(ctx, hit->key.target, hit->now, frame);
+	}
+	load_of_cpu()->intervals++;
 	if (bpf_map_update_elem(&offcpu, &tid, &start, BPF_NOEXIST))
 		lose(ST_LOSS_offcpu_full);
 	else
@@ -197,6 +200,8 @@ static __always_inline void offcpu_leave(void *ctx, const struct task_struct *ta
 
 	if (!at)
 		return;
+	load_of_cpu()->looks++;
+	__sync_fetch_and_add(&at->looks, 1);
 	if (offcpu_now) /* it should not be there: it has been running */
 		offcpu_end((__u32)bpf_get_current_pid_tgid(), run_time(task));
 	pointer = thread_pointer(task);

@@ -107,6 +107,7 @@ struct st_holder {
 struct st_holders {
 	__u32 count;
 	__u32 reserved;
+	__u64 looks; /* at threads that left their CPU; atomic, never set back */
 	struct st_holder holder[ST_HOLDERS];
 };
 
@@ -206,7 +207,8 @@ struct st_load {
 	__u64 hits[SMAP_PROBE_COUNT];
 	__u64 misses; /* in batches: measured by the map because we listen */
 	__u64 stacks;
-	__u64 reserved[2];
+	__u64 looks;	 /* of --offcpu: threads of the targets that left their CPU ... */
+	__u64 intervals; /* ... at a mutex */
 };
 _Static_assert(sizeof(struct st_load) % 64 == 0, "CPUs do not meet in a cache line");
 

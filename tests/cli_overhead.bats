@@ -101,6 +101,59 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 	adds_up "$tmp/trace" "$(own "$tmp/own")"
 }
 
+looks_at_switches() { # pid of smaptrace
+	grep -qs 'tp_name:.*sched_switch' "/proc/$1/fdinfo/"*
+}
+
+@test "overhead: --offcpu has its price, and is shed: the program is gone, and comes back" {
+	start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --hold-end --hold-after 500 --mix churn --threads 8 \
+		--rate 500 --ops 510
+	load=$pid
+	trace "$tmp/trace" --offcpu --max-overhead 0.5 -p "$load"
+	looks_at_switches "$tracer"
+	go_on "$load"
+	wait_for grep -q '^Over the budget of 0.5 %.*: threads off the CPU\.$' "$tmp/trace.err"
+	gone() { ! looks_at_switches "$tracer"; }
+	wait_for gone
+	wait_for grep -q ' after$' "$tmp/own"
+	wait_for grep -q '^Within the budget of 0.5 %: traced again: threads off the CPU' "$tmp/trace.err"
+	looks_at_switches "$tracer"
+	go_on "$load"
+	wait_for grep -q ' end$' "$tmp/own"
+	kill -INT "$tracer"
+	wait "$tracer"
+	go_on "$load"
+	wait "$load"
+	adds_up "$tmp/trace" "$(own "$tmp/own")"
+	jq -e 'select(.type == "end") | .overhead.switch_ns > 50 and .overhead.switch_ns < 100000
+		and (.maps[0].hists | .offcpu_wait.sample and .offcpu_preempted.sample
+			and (.rebuild_time.sample | not))' "$tmp/trace"
+}
+
+@test "overhead: a time off the CPU that lasts when --offcpu is shed stays in the sum" {
+	start "$tmp/hold" "^holding" "$O/tests/workloads/holdload" --say --rounds 1 --msec 60000 --waiters 2
+	holder=$pid
+	start "$tmp/own" ' run$' "$MAPLOAD" --hold-run --mix churn --threads 8 --rate 500 --seconds 60
+	trace "$tmp/trace" --offcpu --max-overhead 0.5 -p "$holder,$pid"
+	lasts() { jq -es 'map(select(.type == "window").maps[] | select(.name == "held")
+		.hists.offcpu_blocked.sum) | add > 400000000' "$tmp/trace"; }
+	wait_for lasts
+	go_on "$pid"
+	wait_for grep -q '^Over the budget of 0.5 %.*: threads off the CPU\.$' "$tmp/trace.err"
+	after=$(jq -s 'map(select(.type == "window")) | length' "$tmp/trace")
+	more() { [ "$(jq -s 'map(select(.type == "window")) | length' "$tmp/trace")" -ge $((after + 3)) ]; }
+	wait_for more
+	kill -INT "$tracer"
+	wait "$tracer"
+	jq -es 'map(select(.type == "window").maps[] | select(.name == "held").hists
+			| .offcpu_blocked.sum) as $windows
+		| map(select(.type == "end"))[0].maps[] | select(.name == "held")
+		| .hists.offcpu_blocked | .sum == ($windows | add) and .sum > 400000000 and .sample
+			and $windows[-1] == 0' "$tmp/trace"
+	jq -e 'select(.type == "end").maps[] | select(.name == "held").stacks
+		| map(select(.kind == "offcpu_blocked").ns) | add > 400000000' "$tmp/trace"
+}
+
 @test "overhead: within the budget nothing is shed; bad budgets are refused" {
 	"$SMAPTRACE" -f json --max-overhead 100 -o "$tmp/trace" -- "$MAPLOAD" --mix miss --ops 20000 \
 		--rate 20000 >"$tmp/own" 2>"$tmp/err" 3>&-

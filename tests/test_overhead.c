@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 #include "overhead.h"
+#include "report.h"
 
 #define SECOND 1000000000ULL
 #define BIT(step) (1U << OVERHEAD_STEP_##step)
@@ -25,6 +26,8 @@ static int set_up(void **state)
 		price.hit[i] = 1000;
 	price.miss = 50;
 	price.stack = 2000;
+	price.look = 400;
+	price.interval = 600;
 	control = (struct overhead_control){.budget = 0.02, .plan = {.period = 1}};
 	now = 100 * SECOND;
 	return 0;
@@ -131,6 +134,32 @@ static void test_order(void **state)
 	assert_int_equal(control.plan.shed, BIT(stacks) | BIT(exact) | BIT(lock_wait));
 }
 
+/* Switches are paid for as they come; stacks go first, and those of --offcpu with them. */
+static void test_sheds_offcpu(void **state)
+{
+	struct overhead_rates rates = {.stacks = 4000, .looks = 20000, .intervals = 4000};
+
+	(void)state;
+	/* 8 + (8 + 2.4) ms, and 6 of single misses */
+	rates.hits[SMAP_PROBE_miss] = 6000;
+	assert_near(overhead_taken(&price, &rates), 0.0244);
+	assert_near(overhead_offcpu(&price, &rates), 0.0104);
+	assert_true(decide(&rates));
+	assert_int_equal(control.plan.shed, BIT(stacks));
+	assert_near(overhead_under(&price, &rates, &control.plan), 0.0164);
+	control.budget = 0.01;
+	assert_true(decide(&rates));
+	assert_int_equal(control.plan.shed, BIT(stacks) | BIT(offcpu));
+	assert_near(overhead_under(&price, &rates, &control.plan), 0.006);
+	/* Back in the other order. */
+	rates = (struct overhead_rates){.stacks = 100, .looks = 1000, .intervals = 100};
+	assert_false(pass(&rates, 29));
+	assert_true(pass(&rates, 2));
+	assert_int_equal(control.plan.shed, BIT(stacks));
+	assert_true(pass(&rates, 60));
+	assert_int_equal(control.plan.shed, 0);
+}
+
 /* What would save next to nothing is kept. */
 static void test_leaves_the_cheap(void **state)
 {
@@ -223,6 +252,94 @@ static void test_table(void **state)
 	assert_string_equal(overhead_steps[OVERHEAD_SAMPLED].name, "misses");
 }
 
+/* --- in a report -------------------------------------------------------------------- */
+
+static void add(struct model *model, unsigned kind, struct record *record)
+{
+	record->kind = kind;
+	assert_int_equal(model_add(model, record), 0);
+}
+
+/* A process with a map, over `windows` seconds that are all alike; it uses a processor. */
+static struct model *model_of(unsigned windows)
+{
+	struct record target = {.target = {.pid = 7}}, map = {0}, frame = {0}, stack = {0};
+	struct record set = {.price = {.stack_ns = 2000}};
+	struct model *model;
+
+	assert_int_equal(model_create(&model), 0);
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		set.price.hit_ns[i] = 1000;
+	map.map.key = (struct st_key){.addr = 1, .id = 1};
+	stack.stack.frame_count = 1;
+	add(model, RECORD_PRICE, &set);
+	add(model, RECORD_TARGET, &target);
+	add(model, RECORD_MAP, &map);
+	add(model, RECORD_FRAME, &frame);
+	add(model, RECORD_STACK, &stack);
+	for (uint64_t w = 1; w <= windows; w++) {
+		struct record sample = {.sample = {.key = map.map.key, .alive = 1, .state_ok = 1}};
+		struct record count = {.stack_count = {.key = map.map.key,
+						       .kind = ST_STACK_offcpu_wait,
+						       .count = 500 * w,
+						       .samples = 500 * w}};
+		struct record looks = {
+			.looks = {.count = 10000 * w, .look_ns = 400, .interval_ns = 600}};
+		struct record window = {
+			.window = {.start_ns = (w - 1) * SECOND, .end_ns = w * SECOND}};
+
+		sample.sample.ts_ns = w * SECOND;
+		sample.sample.process_cpu_ns = w * SECOND;
+		sample.sample.hits[SMAP_PROBE_promote] = 2000 * w;
+		sample.sample.hist[ST_HIST_offcpu_wait][10] = 500 * w;
+		sample.sample.sum[ST_HIST_offcpu_wait] = 500 * w << 10;
+		add(model, RECORD_STACK_COUNT, &count);
+		add(model, RECORD_SAMPLE, &sample);
+		add(model, RECORD_LOOKS, &looks);
+		add(model, RECORD_WINDOW, &window);
+	}
+	return model;
+}
+
+/* Hits and their stacks, 2 + 1 ms a second; looks and intervals, 4 + 0.3 ms. */
+static void test_report(void **state)
+{
+	(void)state;
+	for (unsigned windows = 1; windows <= 3; windows++) {
+		struct model *model = model_of(windows);
+
+		for (int whole = 0; whole <= 1; whole++) {
+			struct report_overhead overhead = {0};
+
+			assert_int_equal(
+				report_fill_overhead(&overhead, model, whole, whole ? windows : 1),
+				0);
+			assert_near(overhead.hits_per_s, 2000);
+			assert_near(overhead.hit_ns, 1500);
+			assert_near(overhead.switches_per_s, 10000);
+			assert_near(overhead.switch_ns, 430);
+			assert_near(overhead.share, 0.0073 / (1 - 0.0073));
+		}
+		model_free(model);
+	}
+}
+
+/* Times off the CPU are estimates from when they were shed on, and no others are. */
+static void test_estimates(void **state)
+{
+	struct model *model = model_of(1);
+	const struct st_key key = {.addr = 1, .id = 1};
+	struct record shed = {.shed = {.ts_ns = SECOND, .step = "offcpu"}};
+
+	(void)state;
+	assert_int_equal(model_estimated(model, model_find(model, &key)), 0);
+	add(model, RECORD_SHED, &shed);
+	assert_int_equal(model_estimated(model, model_find(model, &key)),
+			 1 << ST_HIST_offcpu_wait | 1 << ST_HIST_offcpu_preempted |
+				 1 << ST_HIST_offcpu_blocked);
+	model_free(model);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +348,9 @@ int main(void)
 		cmocka_unit_test_setup(test_within_budget, set_up),
 		cmocka_unit_test_setup(test_sheds_exact, set_up),
 		cmocka_unit_test_setup(test_order, set_up),
+		cmocka_unit_test_setup(test_sheds_offcpu, set_up),
+		cmocka_unit_test_setup(test_report, set_up),
+		cmocka_unit_test_setup(test_estimates, set_up),
 		cmocka_unit_test_setup(test_leaves_the_cheap, set_up),
 		cmocka_unit_test_setup(test_samples_the_rest, set_up),
 		cmocka_unit_test_setup(test_comes_back, set_up),

@@ -174,10 +174,10 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 	err = usdt->want_stacks ? usdt_stacks_create(usdt) : 0;
 	if (err)
 		return log_err(err, "cannot take call stacks");
-	err = usdt_offcpu_attach(usdt);
+	usdt_measure_price(usdt);
+	err = usdt_measure_switches(usdt);
 	if (err)
 		return log_err(err, "cannot attach to the tracepoint sched_switch");
-	usdt_measure_price(usdt);
 	return usdt_tell_price(usdt);
 }
 

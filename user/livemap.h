@@ -34,6 +34,8 @@ struct livemap {
 	/* As of the last round, of what drives the probes: the totals, and waits for the lock. */
 	uint64_t units[ST_COUNTER_COUNT + 1];
 	bool units_known;
+	/* Of times off the CPU that were under way when --offcpu was shed: what had passed. */
+	uint64_t given_up[ST_OFFCPU_COUNT];
 };
 
 /* Which counters nobody listens to at present, and how often that was so and is over. */

@@ -128,6 +128,7 @@ static void begin_window(struct model *model)
 		target->cpu_before_ns = target->cpu_ns;
 		target->sections_before = target->sections;
 		target->paid_before_ns = target->paid_ns;
+		target->looks_before = target->looks.count;
 		memset(target->hits, 0, sizeof(target->hits));
 	}
 	for (size_t i = 0; i < model->map_count; i++) {
@@ -448,6 +449,8 @@ int model_add(struct model *model, const struct record *record)
 	case RECORD_STACK_COUNT:
 		return model_add_stack_count(model, model_map_find(model, &record->stack_count.key),
 					     &record->stack_count);
+	case RECORD_LOOKS:
+		return model_looks(model, &record->looks);
 	case RECORD_COMMAND:
 		break; /* above */
 	}

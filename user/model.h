@@ -134,6 +134,8 @@ struct model_target {
 	uint64_t sections, sections_before;
 	uint64_t paid_ns, paid_before_ns; /* CPU time likewise, but from the attach on */
 	uint64_t hits[SMAP_PROBE_COUNT];  /* of all its maps in the window */
+	struct record_looks looks;	  /* as they were told last */
+	uint64_t looks_before;		  /* their count, at the end of the window before */
 };
 
 /* What tracing costs, and what it does without. */
@@ -230,6 +232,8 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
  */
 double model_cost_share(const struct model *model, const struct model_map *map, bool whole);
 
+/* -EINVAL: no such target. */
+int model_looks(struct model *model, const struct record_looks *looks);
 /* -EINVAL: no such map. */
 int model_missing(struct model *model, const struct record_missing *missing);
 /* A step of overhead.h was shed, or came back. Of an unknown one nothing is noted. */

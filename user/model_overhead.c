@@ -38,6 +38,9 @@ static const uint32_t fed_by[ST_HIST_COUNT] = {
 	[ST_HIST_lock_wait] = OVERHEAD_BIT(lock_wait),
 };
 
+#define OFFCPU_HISTS                                                                               \
+	(1U << ST_HIST_offcpu_wait | 1U << ST_HIST_offcpu_preempted | 1U << ST_HIST_offcpu_blocked)
+
 uint32_t model_estimated(const struct model *model, const struct model_map *map)
 {
 	uint32_t shed = 0, estimated = 0;
@@ -46,8 +49,11 @@ uint32_t model_estimated(const struct model *model, const struct model_map *map)
 		const struct model_step *step = &model->overhead.step[i];
 
 		if (step->since_ns && map->ts_ns >= step->since_ns &&
-		    (!step->until_ns || map->info.created_ns < step->until_ns))
+		    (!step->until_ns || map->info.created_ns < step->until_ns)) {
 			shed |= overhead_steps[i].probes;
+			if (i == OVERHEAD_STEP_offcpu)
+				estimated |= OFFCPU_HISTS;
+		}
 	}
 	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
 		if (fed_by[i] & shed)
@@ -74,6 +80,14 @@ uint64_t model_hold_ns(const struct model_map *map, bool whole)
 	}
 	return heard ? (uint64_t)((double)hist_steady_sum(hold) / (double)heard * (double)misses)
 		     : 0;
+}
+
+int model_looks(struct model *model, const struct record_looks *looks)
+{
+	if (!model_target(model, looks->target))
+		return -EINVAL;
+	model->targets[looks->target].looks = *looks;
+	return 0;
 }
 
 int model_missing(struct model *model, const struct record_missing *missing)

@@ -218,6 +218,8 @@ static json_t *overhead_json(const struct report *report)
 	set_u64(object, "pid", (uint64_t)overhead->pid);
 	json_object_set_new(object, "hits_per_s", json_real(overhead->hits_per_s));
 	json_object_set_new(object, "hit_ns", json_real(overhead->hit_ns));
+	json_object_set_new(object, "switches_per_s", json_real(overhead->switches_per_s));
+	json_object_set_new(object, "switch_ns", json_real(overhead->switch_ns));
 	json_object_set_new(object, "budget",
 			    overhead->budget > 0 ? json_real(overhead->budget) : json_null());
 	for (size_t i = 0; i < overhead->shed_count; i++)

@@ -21,6 +21,11 @@ const struct overhead_step_info overhead_steps[OVERHEAD_STEP_COUNT] = {
 
 #define NS_PER_SEC 1e9
 
+double overhead_offcpu(const struct overhead_price *price, const struct overhead_rates *rates)
+{
+	return (rates->looks * price->look + rates->intervals * price->interval) / NS_PER_SEC;
+}
+
 static double step_taken(const struct overhead_price *price, const struct overhead_rates *rates,
 			 unsigned step)
 {
@@ -28,6 +33,8 @@ static double step_taken(const struct overhead_price *price, const struct overhe
 
 	if (step == OVERHEAD_STEP_stacks)
 		ns += rates->stacks * price->stack;
+	if (step == OVERHEAD_STEP_offcpu)
+		return overhead_offcpu(price, rates);
 	if (step == OVERHEAD_SAMPLED)
 		ns += rates->misses * price->miss;
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
@@ -42,7 +49,7 @@ double overhead_taken(const struct overhead_price *price, const struct overhead_
 
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		ns += rates->hits[i] * price->hit[i];
-	return ns / NS_PER_SEC;
+	return ns / NS_PER_SEC + overhead_offcpu(price, rates);
 }
 
 double overhead_share(double taken, double cpu, double present)

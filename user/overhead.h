@@ -28,6 +28,7 @@
 #define OVERHEAD_BIT(probe) (1U << SMAP_PROBE_##probe)
 #define OVERHEAD_STEPS(X)                                                                          \
 	X(stacks, 0, "call stacks")                                                                \
+	X(offcpu, 0, "threads off the CPU")                                                        \
 	X(exact, OVERHEAD_BIT(miss) | OVERHEAD_BIT(expunge), "single misses and expunges")         \
 	X(lock_wait, OVERHEAD_BIT(lock_wait), "waits for the lock other than on misses")           \
 	X(reclaim, OVERHEAD_BIT(retire) | OVERHEAD_BIT(reclaim), "reclamation")                    \
@@ -58,6 +59,8 @@ struct overhead_price {
 	double hit[SMAP_PROBE_COUNT];
 	double miss;  /* what the map does at a miss because somebody listens */
 	double stack; /* to take one */
+	/* Of --offcpu: to look at a thread that leaves its CPU, and a time off it at a mutex. */
+	double look, interval;
 };
 
 /* Per second. */
@@ -65,10 +68,12 @@ struct overhead_rates {
 	double hits[SMAP_PROBE_COUNT];
 	double misses; /* measured by the map: those that come in batches */
 	double stacks;
+	double looks, intervals; /* of --offcpu */
 };
 
-/* Processors that these rates take: seconds per second. */
+/* Processors that these rates take: seconds per second; and what of that is --offcpu's. */
 double overhead_taken(const struct overhead_price *price, const struct overhead_rates *rates);
+double overhead_offcpu(const struct overhead_price *price, const struct overhead_rates *rates);
 
 /*
  * As a part of the target's own time; cpu: processors that it uses, tracing included,

@@ -47,7 +47,7 @@ size_t overhead_text(char *dst, size_t dst_size, const struct report *report)
 	struct text text = start(dst, dst_size);
 	double percent = 100 * overhead->share;
 
-	if (!overhead->known || overhead->hits_per_s <= 0)
+	if (!overhead->known || (overhead->hits_per_s <= 0 && overhead->switches_per_s <= 0))
 		return 0;
 	if (report->target_count > 1 && overhead->pid) /* the one that pays most */
 		add(&text, "tracing costs process %d ", overhead->pid);
@@ -58,6 +58,9 @@ size_t overhead_text(char *dst, size_t dst_size, const struct report *report)
 	else
 		add(&text, "%.*f %%", percent < 9.95 ? 2 : 0, percent);
 	add(&text, " (%.0f hits/s x %.0f ns", overhead->hits_per_s, overhead->hit_ns);
+	if (overhead->switches_per_s > 0)
+		add(&text, ", %.0f switches/s x %.0f ns", overhead->switches_per_s,
+		    overhead->switch_ns);
 	if (overhead->budget > 0)
 		add(&text, ", budget %g %%", 100 * overhead->budget);
 	add(&text, ")");

@@ -8,6 +8,7 @@
  */
 #include "procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -130,6 +131,43 @@ int procfs_stat(pid_t pid, char *ret_comm, uint64_t *ret_start_ticks)
 	memcpy(ret_comm, open_paren + 1, comm_len);
 	memset(ret_comm + comm_len, 0, 16 - comm_len);
 	*ret_start_ticks = start;
+	return 0;
+}
+
+/* Both kinds: of its own will, and because another one was to run. */
+static uint64_t switches_of(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char line[256];
+	uint64_t sum = 0, count;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &count) == 1 ||
+		    sscanf(line, "nonvoluntary_ctxt_switches: %" SCNu64, &count) == 1)
+			sum += count;
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+int procfs_switches(pid_t pid, uint64_t *ret_count)
+{
+	char path[320];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? -ESRCH : -errno;
+	*ret_count = 0;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/status", (int)pid, entry->d_name);
+		*ret_count += switches_of(path);
+	}
+	closedir(dir);
 	return 0;
 }
 

@@ -28,6 +28,9 @@ int procfs_open_mapping(pid_t pid, const struct procfs_mapping *mapping);
 /* ret_comm has 16 bytes. */
 int procfs_stat(pid_t pid, char *ret_comm, uint64_t *ret_start_ticks);
 
+/* How often its threads have left a CPU, those that have ended left out. */
+int procfs_switches(pid_t pid, uint64_t *ret_count);
+
 /* A value of the auxiliary vector; -ENOENT when it is not there. */
 int procfs_auxv(pid_t pid, uint64_t type, uint64_t *ret_value);
 

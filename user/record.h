@@ -12,7 +12,7 @@
  * interval the SAMPLEs of all maps (ended ones for the last
  * time, with `alive` 0), the LOSSes, then one WINDOW; the last WINDOW has `last`.
  * COMMAND comes after that, if a command was traced and has ended.
- * A PRICE comes before the first WINDOW, SHED, MISSING and AUDIT at any time.
+ * A PRICE comes before the first WINDOW, LOOKS, SHED, MISSING and AUDIT at any time.
  */
 #ifndef RECORD_H
 #define RECORD_H
@@ -35,6 +35,7 @@ enum record_kind {
 	RECORD_STACK,	    /* a call stack, of frames */
 	RECORD_STACK_COUNT, /* cumulative: what happened at a stack, in one map */
 	RECORD_COMMAND,	    /* the command that was traced has ended */
+	RECORD_LOOKS,	    /* cumulative, of one target: what --offcpu takes of it */
 };
 
 struct record_target {
@@ -126,6 +127,15 @@ struct record_price {
 	__u64 budget_ppm; /* of the target's CPU time; 0 = no budget */
 };
 
+/* Only with --offcpu. Of a process that left a CPU so often, the program looked so often. */
+struct record_looks {
+	__u32 target;
+	__u32 reserved;
+	__u64 count;
+	__u64 look_ns;	   /* price of one, like those of record_price ... */
+	__u64 interval_ns; /* ... and of a time off the CPU at a mutex besides */
+};
+
 struct record_shed {
 	__u64 ts_ns;
 	char step[16]; /* of OVERHEAD_STEPS */
@@ -215,6 +225,7 @@ struct record {
 		struct record_stack stack;
 		struct record_stack_count stack_count;
 		struct record_command command;
+		struct record_looks looks;
 	};
 };
 

@@ -67,6 +67,7 @@ static size_t record_size(__u32 kind)
 		[RECORD_STACK] = sizeof(struct record_stack),
 		[RECORD_STACK_COUNT] = sizeof(struct record_stack_count),
 		[RECORD_COMMAND] = sizeof(struct record_command),
+		[RECORD_LOOKS] = sizeof(struct record_looks),
 	};
 
 	return kind < sizeof(sizes) / sizeof(sizes[0]) ? sizes[kind] : 0;
@@ -395,6 +396,8 @@ static bool valid(struct reader *reader)
 		return ended(record->shed.step, sizeof(record->shed.step));
 	case RECORD_MISSING:
 		return announced(reader, record->missing.key.target);
+	case RECORD_LOOKS:
+		return announced(reader, record->looks.target);
 	case RECORD_PRICE:
 	case RECORD_AUDIT:
 	case RECORD_COMMAND:

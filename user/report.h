@@ -75,7 +75,9 @@ struct report_overhead {
 	double share; /* of the process that pays most; -1: it used no time that is known */
 	int pid;      /* that one */
 	double hits_per_s, hit_ns; /* of all; the product is the time taken per second */
-	double budget;		   /* a share; 0 = none */
+	/* Of --offcpu, likewise: threads that left their CPU. Both products are what is taken. */
+	double switches_per_s, switch_ns;
+	double budget; /* a share; 0 = none */
 	/* What was shed so far, in the order of the table. */
 	struct report_shed {
 		const char *step, *what;

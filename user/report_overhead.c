@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report_overhead.c - what tracing costs, for a report. Model: each map's hits times their
- * prices go to its process, whose CPU time they are a part of; shown is the process that pays
- * most, because that is the one that a budget is about.
+ * report_overhead.c - what tracing costs, for a report. Model: each map's hits and
+ * stacks times their prices go to its process, whose CPU time they are a part of, and so do the
+ * looks that --offcpu takes at its threads; shown is the process that pays most, because that is the
+ * one that a budget is about.
  */
 #include "report.h"
 
@@ -23,9 +24,35 @@ static struct overhead_price price_of(const struct record_price *record)
 	return price;
 }
 
-/* What a map's hits took, in seconds. */
-static double taken_by(const struct overhead_price *price, const struct model_map *map, bool whole,
-		       double *hits)
+/* Stacks that the programs took; that of a stalled reader is taken by us. */
+static double stacks_of(const struct model_map *map, bool whole)
+{
+	uint64_t taken = 0;
+
+	for (size_t i = 0; i < map->site_count; i++) {
+		const struct model_site *site = &map->sites[i];
+
+		if (site->kind != ST_STACK_stall && site->stack->frame_count)
+			taken += whole ? site->whole.samples : site->window.samples;
+	}
+	return (double)taken;
+}
+
+static double intervals_of(const struct hist *hists)
+{
+	return (double)(hist_count(&hists[ST_HIST_offcpu_wait]) +
+			hist_count(&hists[ST_HIST_offcpu_preempted]) +
+			hist_count(&hists[ST_HIST_offcpu_blocked]));
+}
+
+/* In all of the time that is looked at. */
+struct sum {
+	double hits, hits_s;   /* and the seconds that they took, with stacks */
+	double looks, looks_s; /* likewise of --offcpu */
+};
+
+/* What happened in a map. */
+static struct overhead_rates rates_of(const struct model_map *map, bool whole)
 {
 	const struct model_window *window = whole ? &map->whole : &map->window;
 	const struct hist *hists = !map->hists ? NULL
@@ -33,30 +60,55 @@ static double taken_by(const struct overhead_price *price, const struct model_ma
 					       : map->hists->window;
 	struct overhead_rates rates = {
 		.misses = hists ? (double)hist_count(&hists[ST_HIST_miss_hold]) : 0,
+		.stacks = stacks_of(map, whole),
+		.intervals = hists ? intervals_of(hists) : 0,
 	};
 
-	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++) {
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		rates.hits[i] = (double)window->hits[i];
-		*hits += rates.hits[i];
-	}
-	return overhead_taken(price, &rates);
+	return rates;
+}
+
+/* Adds to what a target pays. */
+static void add(struct sum *sum, double *taken, const struct overhead_price *price,
+		const struct overhead_rates *rates)
+{
+	double all = overhead_taken(price, rates), offcpu = overhead_offcpu(price, rates);
+
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
+		sum->hits += rates->hits[i];
+	sum->hits_s += all - offcpu;
+	sum->looks += rates->looks;
+	sum->looks_s += offcpu;
+	*taken += all;
 }
 
 /* Seconds per target; the sum in all. */
-static double share_out(double *taken, double *hits, const struct model *model, bool whole)
+static struct sum share_out(double *taken, const struct model *model, bool whole)
 {
 	struct overhead_price price = price_of(&model->overhead.price);
-	double sum = 0;
+	struct sum sum = {0};
 
+	for (size_t i = 0; i < model->target_count; i++) {
+		const struct model_target *target = &model->targets[i];
+		const struct overhead_rates rates = {
+			.looks = (double)(target->looks.count - (whole ? 0 : target->looks_before)),
+		};
+
+		if (target->looks.count) { /* one price for all */
+			price.look = (double)target->looks.look_ns;
+			price.interval = (double)target->looks.interval_ns;
+		}
+		add(&sum, &taken[i], &price, &rates);
+	}
 	for (size_t i = 0; i < model->map_count; i++) {
 		const struct model_map *map = model->maps[i];
-		double part;
+		struct overhead_rates rates;
 
 		if (!map->sampled || (!whole && !map->in_window))
 			continue;
-		part = taken_by(&price, map, whole, hits);
-		taken[map->info.key.target] += part;
-		sum += part;
+		rates = rates_of(map, whole);
+		add(&sum, &taken[map->info.key.target], &price, &rates);
 	}
 	return sum;
 }
@@ -99,15 +151,18 @@ static void fill_shed(struct report_overhead *overhead, const struct model_overh
 int report_fill_overhead(struct report_overhead *overhead, const struct model *model, bool whole,
 			 double seconds)
 {
-	double *taken = calloc(model->target_count + 1, sizeof(*taken)), hits = 0, sum;
+	double *taken = calloc(model->target_count + 1, sizeof(*taken));
+	struct sum sum;
 
 	if (!taken)
 		return -ENOMEM;
 	overhead->known = model->overhead.known;
 	overhead->budget = (double)model->overhead.price.budget_ppm / 1e6;
-	sum = share_out(taken, &hits, model, whole);
-	overhead->hits_per_s = hits / seconds;
-	overhead->hit_ns = hits > 0 ? sum * NS_PER_SEC / hits : 0;
+	sum = share_out(taken, model, whole);
+	overhead->hits_per_s = sum.hits / seconds;
+	overhead->hit_ns = sum.hits > 0 ? sum.hits_s * NS_PER_SEC / sum.hits : 0;
+	overhead->switches_per_s = sum.looks / seconds;
+	overhead->switch_ns = sum.looks > 0 ? sum.looks_s * NS_PER_SEC / sum.looks : 0;
 	find_dearest(overhead, taken, model, whole, seconds);
 	fill_shed(overhead, &model->overhead);
 	free(taken);

@@ -68,7 +68,10 @@ struct usdt_load {
 	/* Of all maps, ended ones included: what drives each probe. */
 	uint64_t units[SMAP_PROBE_COUNT], units_round[SMAP_PROBE_COUNT];
 	double hits_per_unit[SMAP_PROBE_COUNT]; /* 0 = not known yet */
-	struct overhead_rates demand;		/* as if nothing were shed */
+	double stacks_seen;			/* a second, as long as they were taken */
+	double intervals_per_look;		/* likewise, of --offcpu */
+	uint64_t missed_round; /* while that is off: usdt_offcpu_missed() as of the last round */
+	struct overhead_rates demand; /* as if nothing were shed */
 	double cpu, present;
 	double smooth; /* weight of the next tick in these */
 };
@@ -86,6 +89,7 @@ struct usdt {
 	struct ring_buffer *ring;
 	enum attach_way way;
 	struct attach_set attached; /* what is no probe of libsmap */
+	struct attach_set switches; /* of --offcpu; empty = shed */
 	struct attach_set probe[SMAP_PROBE_COUNT];
 	struct usdt_place *place;
 	size_t place_cnt;
@@ -141,6 +145,13 @@ int usdt_probes_on(struct usdt *usdt, uint32_t probes);
 /* What a hit costs: after the load, before anything else is attached. */
 void usdt_measure_price(struct usdt *usdt);
 int usdt_tell_price(const struct usdt *usdt);
+/* Nothing of what was measured with this map is anybody's. */
+void usdt_price_forget(const struct usdt *usdt, const struct smap_state *state);
+/*
+ * --offcpu: attach, and measure what that costs. After usdt_measure_price(). 0, or -errno of
+ * the attach.
+ */
+int usdt_measure_switches(struct usdt *usdt);
 /* What a map has done since its last sample, and the end of a round of samples. */
 void usdt_count_units(struct usdt *usdt, struct livemap *map, const struct record_sample *sample);
 void usdt_end_round(struct usdt *usdt);
@@ -181,6 +192,12 @@ void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct s
 /* Threads off the CPU. Before the load. */
 int usdt_offcpu_configure(const struct usdt *usdt);
 int usdt_offcpu_attach(struct usdt *usdt);
+/* Stop looking, and look again, while the trace goes on: 0 or -errno. */
+int usdt_offcpu_switch(struct usdt *usdt, bool on);
+/* While it is off: how often threads of the targets have left a CPU so far. */
+uint64_t usdt_offcpu_missed(const struct usdt *usdt);
+/* Emit how often a process was looked at: with each round, and before it is removed. */
+int usdt_offcpu_tell(const struct usdt *usdt, const struct usdt_image *in);
 /* An image of a process was added; a process has ended. */
 void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added);
 void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in);

@@ -57,6 +57,8 @@ int usdt_emit(const struct usdt *usdt, struct record *record, unsigned kind, siz
 		renumber(usdt, &record->event.target);
 	else if (kind == RECORD_MISSING)
 		renumber(usdt, &record->missing.key.target);
+	else if (kind == RECORD_LOOKS)
+		renumber(usdt, &record->looks.target);
 	else if (kind == RECORD_STACK)
 		renumber(usdt, &record->stack.target);
 	else if (kind == RECORD_STACK_COUNT)

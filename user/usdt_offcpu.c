@@ -13,10 +13,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "log.h"
+#include "procfs.h"
 #include "usdt.skel.h"
 
 #define THREADS_MAX 16384 /* off the CPU at a mutex at once */
@@ -41,7 +44,7 @@ int usdt_offcpu_configure(const struct usdt *usdt)
 
 int usdt_offcpu_attach(struct usdt *usdt)
 {
-	return usdt->offcpu ? attach_add_auto(&usdt->attached, usdt->skel->progs.on_switch) : 0;
+	return usdt->offcpu ? attach_add_auto(&usdt->switches, usdt->skel->progs.on_switch) : 0;
 }
 
 /* --- whose threads ------------------------------------------------------------------- */
@@ -100,11 +103,14 @@ static int look(const struct usdt *usdt, __u32 pid)
 /* All images of the process, so that an exec leaves nothing of the program before. */
 void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added)
 {
+	int fd = bpf_map__fd(usdt->skel->maps.holders);
 	__u32 pid = (__u32)added->target->pid;
-	struct st_holders at = {0};
+	struct st_holders at = {0}, before;
 
 	if (!usdt->offcpu)
 		return;
+	if (!bpf_map_lookup_elem(fd, &pid, &before))
+		at.looks = before.looks;
 	for (size_t i = 0; i < usdt->image_cnt; i++) {
 		const struct usdt_image *in = &usdt->image[i];
 
@@ -113,7 +119,7 @@ void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added)
 		for (size_t j = 0; j < in->image->registry_cnt; j++)
 			add_holder(&at, in, in->image->registry[j]);
 	}
-	if (bpf_map_update_elem(bpf_map__fd(usdt->skel->maps.holders), &pid, &at, BPF_ANY))
+	if (bpf_map_update_elem(fd, &pid, &at, BPF_ANY))
 		log_warn("too many processes: threads off the CPU are not seen in process %u", pid);
 	else if ((!usdt->following || usdt->all) && look(usdt, pid)) /* else it has only begun */
 		log_debug("cannot look at the threads of process %u", pid);
@@ -213,9 +219,13 @@ static bool add_all_open(struct usdt *usdt, const struct st_key *key, struct st_
 
 void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_stats *counted)
 {
+	const struct livemap *map = livemap_find(&usdt->maps, key);
+
 	for (int i = 0; i < AGREE_TRIES; i++) {
 		struct st_stats sum = *counted;
 
+		for (unsigned kind = 0; map && kind < ST_OFFCPU_COUNT; kind++)
+			sum.sum[ST_HIST_offcpu_wait + kind] += map->given_up[kind];
 		if (add_all_open(usdt, key, &sum)) {
 			*counted = sum;
 			return;
@@ -224,28 +234,121 @@ void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_s
 	}
 }
 
-/* After the detach: the stacks of what had not ended by then and will not any more for us. */
-void usdt_offcpu_end(struct usdt *usdt)
+/* The stack of what will not end any more for us, after so long. */
+static void count_stack(const struct usdt *usdt, const struct st_offcpu *start, uint64_t ns)
 {
 	int fd = bpf_map__fd(usdt->skel->maps.stack_counts);
+	const struct st_stack_key key = {
+		.map = start->map,
+		.id = start->stack,
+		.kind = ST_STACK_offcpu_wait + start->kind,
+	};
+	struct st_stack_value value = {0};
 
+	(void)bpf_map_lookup_elem(fd, &key, &value);
+	value.count++;
+	value.samples++;
+	value.ns += ns;
+	(void)bpf_map_update_elem(fd, &key, &value, BPF_ANY);
+}
+
+/* After the detach: the stacks of what had not ended by then. */
+void usdt_offcpu_end(struct usdt *usdt)
+{
 	for (size_t i = 0; i < usdt->open_cnt; i++) {
 		const struct st_offcpu *start = &usdt->open[i].start;
-		const struct st_stack_key key = {
-			.map = start->map,
-			.id = start->stack,
-			.kind = ST_STACK_offcpu_wait + start->kind,
-		};
-		struct st_stack_value value = {0};
 		bool ending = false;
 
-		if (usdt->now <= start->start_ns || start->kind >= ST_OFFCPU_COUNT ||
-		    !is_open(usdt, &usdt->open[i], &ending))
-			continue;
-		(void)bpf_map_lookup_elem(fd, &key, &value);
-		value.count++;
-		value.samples++;
-		value.ns += usdt->now - start->start_ns;
-		(void)bpf_map_update_elem(fd, &key, &value, BPF_ANY);
+		if (usdt->now > start->start_ns && start->kind < ST_OFFCPU_COUNT &&
+		    is_open(usdt, &usdt->open[i], &ending))
+			count_stack(usdt, start, usdt->now - start->start_ns);
 	}
+}
+
+/* --- shedding ------------------------------------------------------------------------ */
+
+/* Nobody sees it end: what has passed of it has been in samples, and stays. */
+static void give_up(struct usdt *usdt, const struct usdt_open *open)
+{
+	const struct st_offcpu *start = &open->start;
+	struct livemap *map = livemap_find(&usdt->maps, &start->map);
+	int fd = bpf_map__fd(usdt->skel->maps.offcpu);
+	bool ending = false;
+
+	if (!is_open(usdt, open, &ending) || bpf_map_delete_elem(fd, &open->tid))
+		return; /* the program has counted it */
+	if (!map || usdt->now <= start->start_ns || start->kind >= ST_OFFCPU_COUNT)
+		return;
+	map->given_up[start->kind] += usdt->now - start->start_ns;
+	count_stack(usdt, start, usdt->now - start->start_ns);
+}
+
+static int stop_looking(struct usdt *usdt)
+{
+	int err;
+
+	attach_remove_all(&usdt->switches);
+	/* Programs that run still have the table's entries in their hands: until none does. */
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	usdt->now = usdt_now_ns();
+	err = usdt_offcpu_begin(usdt);
+	for (size_t i = 0; i < usdt->open_cnt; i++)
+		give_up(usdt, &usdt->open[i]);
+	usdt->open_cnt = 0;
+	usdt->skel->bss->offcpu_now = 0;
+	return err;
+}
+
+static bool is_first(const struct usdt *usdt, size_t i)
+{
+	const struct usdt_image *in = &usdt->image[i];
+
+	return in->alive && (!i || usdt->image[i - 1].target != in->target);
+}
+
+int usdt_offcpu_switch(struct usdt *usdt, bool on)
+{
+	int err;
+
+	if (!usdt->offcpu || on == (usdt->switches.cnt > 0))
+		return 0;
+	if (!on)
+		return stop_looking(usdt);
+	err = usdt_offcpu_attach(usdt);
+	if (err)
+		usdt->offcpu = false; /* else it would be tried, and told of, again and again */
+	for (size_t i = 0; i < usdt->image_cnt && !err; i++)
+		if (is_first(usdt, i) && look(usdt, (__u32)usdt->image[i].target->pid))
+			log_debug("cannot look at the threads of process %d",
+				  (int)usdt->image[i].target->pid);
+	return err;
+}
+
+uint64_t usdt_offcpu_missed(const struct usdt *usdt)
+{
+	uint64_t sum = 0, count;
+
+	for (size_t i = 0; i < usdt->image_cnt; i++)
+		if (is_first(usdt, i) && !procfs_switches(usdt->image[i].target->pid, &count))
+			sum += count;
+	return sum;
+}
+
+/* --- what it takes ------------------------------------------------------------------- */
+
+int usdt_offcpu_tell(const struct usdt *usdt, const struct usdt_image *in)
+{
+	struct record record = {
+		.looks = {.target = in->key,
+			  .look_ns = (__u64)(usdt->price.look + 0.5),
+			  .interval_ns = (__u64)(usdt->price.interval + 0.5)},
+	};
+	__u32 pid = (__u32)in->target->pid;
+	struct st_holders at;
+
+	if (!usdt->offcpu ||
+	    bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.holders), &pid, &at) || !at.looks)
+		return 0;
+	record.looks.count = at.looks;
+	return usdt_emit(usdt, &record, RECORD_LOOKS, sizeof(record.looks));
 }

@@ -209,11 +209,9 @@ static int attach_sites(struct usdt *usdt)
 	return err;
 }
 
-/* Nothing of this is anybody's. */
-static void forget(struct usdt *usdt)
+void usdt_price_forget(const struct usdt *usdt, const struct smap_state *of)
 {
-	const struct st_key key = {
-		.target = ST_COOKIE_COST, .addr = (uintptr_t)&state, .id = state.id};
+	const struct st_key key = {.target = ST_COOKIE_COST, .addr = (uintptr_t)of, .id = of->id};
 	int stacks = bpf_map__fd(usdt->skel->maps.stack_counts);
 	struct st_stack_key stack;
 
@@ -229,7 +227,7 @@ static void forget(struct usdt *usdt)
 
 void usdt_measure_price(struct usdt *usdt)
 {
-	double before[SITES], price[SITES];
+	double before[SITES], price[SITES], stack;
 	int err;
 
 	state.self = (uintptr_t)&state;
@@ -246,16 +244,16 @@ void usdt_measure_price(struct usdt *usdt)
 			price[i] = 1;
 	}
 	usdt->skel->bss->stacks_paused = 0;
-	if (usdt->want_stacks)
-		usdt->price.stack = err ? FALLBACK_NS : time_hits(usdt, EVENT) - before[EVENT];
-	if (usdt->price.stack > price[EVENT])
-		usdt->price.stack -= price[EVENT];
-	forget(usdt);
+	if (usdt->probe_stacks) {
+		stack = err ? FALLBACK_NS : time_hits(usdt, EVENT) - before[EVENT] - price[EVENT];
+		usdt->price.stack = stack > 1 ? stack : 1;
+	}
+	usdt_price_forget(usdt, &state);
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		usdt->price.hit[i] = price[like[i]];
 	usdt->price.miss = time_misses();
 	log_debug("a probe hit costs %.0f ns, with an event %.0f, a batch %.0f; a miss %.0f more",
 		  price[LIGHT], price[EVENT], price[BATCH], usdt->price.miss);
-	if (usdt->want_stacks)
+	if (usdt->probe_stacks)
 		log_debug("a call stack costs %.0f ns more", usdt->price.stack);
 }

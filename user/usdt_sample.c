@@ -246,12 +246,15 @@ int usdt_sample(void *ctx, bool last)
 
 		if (in->alive && !target_alive(in->target)) {
 			in->alive = false;
+			err = usdt_offcpu_tell(usdt, in);
 			usdt_offcpu_remove(usdt, in);
 		}
 		if (!in->alive)
 			continue;
 		(void)target_cpu_ns(in->target, &in->cpu_ns);
 		err = usdt_walk_registries(usdt, in, false);
+		if (!err)
+			err = usdt_offcpu_tell(usdt, in);
 	}
 	usdt->strangers = 0;
 	if (!err)

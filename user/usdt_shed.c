@@ -78,6 +78,8 @@ static struct st_load read_load(const struct usdt *usdt)
 			sum.hits[i] += per_cpu[cpu].hits[i];
 		sum.misses += per_cpu[cpu].misses;
 		sum.stacks += per_cpu[cpu].stacks;
+		sum.looks += per_cpu[cpu].looks;
+		sum.intervals += per_cpu[cpu].intervals;
 	}
 	return sum;
 }
@@ -100,6 +102,38 @@ void usdt_count_units(struct usdt *usdt, struct livemap *map, const struct recor
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		if (drivers[i].hits > 0)
 			usdt->load.units[i] += diff[drivers[i].counter];
+}
+
+static bool is_shed(const struct usdt *usdt, unsigned step)
+{
+	return usdt->control.plan.shed & 1U << step;
+}
+
+/*
+ * What is no probe and is off. There are no more stacks than there were, nor than there are
+ * events that stacks are taken of; the kernel counts switches in any case.
+ */
+static void guess_rest(struct usdt *usdt, double seconds)
+{
+	static const uint32_t stacked = OVERHEAD_BIT(miss) | OVERHEAD_BIT(miss_batch) |
+					OVERHEAD_BIT(promote) | OVERHEAD_BIT(rebuild) |
+					OVERHEAD_BIT(lock_wait);
+	struct usdt_load *load = &usdt->load;
+	struct overhead_rates *demand = &load->demand;
+	bool off = is_shed(usdt, OVERHEAD_STEP_offcpu);
+	uint64_t missed = off ? usdt_offcpu_missed(usdt) : 0;
+	double events;
+
+	if (off && load->missed_round && missed >= load->missed_round && seconds > 0) {
+		demand->looks = (double)(missed - load->missed_round) / seconds;
+		demand->intervals = demand->looks * load->intervals_per_look;
+	}
+	load->missed_round = missed;
+	events = demand->intervals;
+	for (unsigned i = 0; i < SMAP_PROBE_COUNT && usdt->probe_stacks; i++)
+		events += stacked & 1U << i ? demand->hits[i] : 0;
+	if (is_shed(usdt, OVERHEAD_STEP_stacks))
+		demand->stacks = events < load->stacks_seen ? events : load->stacks_seen;
 }
 
 void usdt_end_round(struct usdt *usdt)
@@ -126,6 +160,7 @@ void usdt_end_round(struct usdt *usdt)
 		if (i == SMAP_PROBE_miss_batch)
 			load->demand.misses = units / seconds;
 	}
+	guess_rest(usdt, seconds);
 	load->round = seen;
 	load->round_ns = usdt->now;
 	memcpy(load->units_round, load->units, sizeof(load->units_round));
@@ -158,6 +193,21 @@ static double smooth(const struct usdt_load *load, double old, double new)
 	return old + load->smooth * (new - old);
 }
 
+/* What is no probe, and what it was like for the time when it is off. */
+static void take_rest(struct usdt *usdt, const struct overhead_rates *rates)
+{
+	struct usdt_load *load = &usdt->load;
+	struct overhead_rates *demand = &load->demand;
+
+	if (!is_shed(usdt, OVERHEAD_STEP_stacks))
+		load->stacks_seen = demand->stacks = smooth(load, demand->stacks, rates->stacks);
+	if (is_shed(usdt, OVERHEAD_STEP_offcpu))
+		return;
+	demand->looks = smooth(load, demand->looks, rates->looks);
+	demand->intervals = smooth(load, demand->intervals, rates->intervals);
+	load->intervals_per_look = demand->looks > 0 ? demand->intervals / demand->looks : 0;
+}
+
 static void take_rates(struct usdt *usdt, uint64_t now)
 {
 	struct usdt_load *load = &usdt->load;
@@ -167,6 +217,8 @@ static void take_rates(struct usdt *usdt, uint64_t now)
 	struct overhead_rates rates = {
 		.misses = (double)(seen.misses - load->seen.misses) / seconds,
 		.stacks = (double)(seen.stacks - load->seen.stacks) / seconds,
+		.looks = (double)(seen.looks - load->seen.looks) / seconds,
+		.intervals = (double)(seen.intervals - load->seen.intervals) / seconds,
 	};
 
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++) {
@@ -176,8 +228,7 @@ static void take_rates(struct usdt *usdt, uint64_t now)
 	}
 	if (!(usdt->off & OVERHEAD_BIT(miss_batch)))
 		load->demand.misses = smooth(load, load->demand.misses, rates.misses);
-	if (!(usdt->control.plan.shed & 1U << OVERHEAD_STEP_stacks))
-		load->demand.stacks = smooth(load, load->demand.stacks, rates.stacks);
+	take_rest(usdt, &rates);
 	load->cpu = smooth(load, load->cpu, cpu);
 	load->present = smooth(load, load->present, overhead_taken(&usdt->price, &rates));
 	load->smooth = SMOOTH;
@@ -205,6 +256,7 @@ static void note_counters(struct usdt *usdt, uint32_t off)
 static int switch_probes(struct usdt *usdt, uint32_t off)
 {
 	uint32_t go = off & ~usdt->off, come = usdt->off & ~off;
+	bool offcpu = !is_shed(usdt, OVERHEAD_STEP_offcpu), turned;
 	int err = 0;
 
 	if (go) {
@@ -223,9 +275,12 @@ static int switch_probes(struct usdt *usdt, uint32_t off)
 			log_err(err, "cannot put probes back");
 		}
 	}
-	usdt->skel->bss->stacks_paused =
-		(usdt->control.plan.shed & 1U << OVERHEAD_STEP_stacks) != 0;
-	if (go || come) {
+	usdt->skel->bss->stacks_paused = is_shed(usdt, OVERHEAD_STEP_stacks);
+	turned = usdt->offcpu && offcpu != (usdt->switches.cnt > 0);
+	err = usdt_offcpu_switch(usdt, offcpu);
+	if (err)
+		log_err(err, "cannot look at threads off the CPU again");
+	if (go || come || turned) {
 		usdt->load.plan_ns = usdt->load.tick_ns = usdt_now_ns();
 		usdt->load.seen = read_load(usdt);
 		(void)cpu_seconds(usdt);

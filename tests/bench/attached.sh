@@ -28,6 +28,7 @@ run_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --stacks; }
 run_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --exact; }
 run_budget() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET"; }
 run_budget_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --exact; }
+run_budget_offcpu() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --offcpu; }
 run_budget_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --stacks; }
 run_bpftrace() {
 	sed "s|BINARY|$LOAD|" tests/bench/misses.bt >"$scratch/misses.bt"
@@ -80,7 +81,7 @@ all_ways() {
 stacks_ways() { hows=(detached smaptrace stacks); }
 
 budget_ways() {
-	hows=(detached budget budget_exact budget_stacks)
+	hows=(detached budget budget_exact budget_stacks budget_offcpu)
 	RUN_SECONDS=$BUDGET_SECONDS
 }
 
@@ -92,13 +93,13 @@ throughput() { # title, arguments of mapload
 	for ((i = 0; i < ROUNDS; i++)); do
 		round $i "$@"
 	done
-	printf '  %-13s %12s %9s   %-7s %-18s  %s\n' "" ops/s misses/s ratio "lowest .. highest" \
+	printf '  %-14s %12s %9s   %-7s %-18s  %s\n' "" ops/s misses/s ratio "lowest .. highest" \
 		"per CPU second"
 	for how in "${hows[@]}"; do
 		read -r rate _ < <(stats <"$scratch/ops.$how")
 		read -r missed _ < <(stats <"$scratch/misses.$how")
 		read -r median low high < <(stats <"$scratch/ratio.$how")
-		printf '  %-13s %12.0f %9.0f   %.3f   (%.3f .. %.3f)' "$how" "$rate" "$missed" \
+		printf '  %-14s %12.0f %9.0f   %.3f   (%.3f .. %.3f)' "$how" "$rate" "$missed" \
 			"$median" "$low" "$high"
 		read -r median low high < <(stats <"$scratch/percpu.$how")
 		printf '   %.3f (%.3f .. %.3f)\n' "$median" "$low" "$high"
