@@ -63,7 +63,7 @@ mutants() { # model
 	sed -n 's/^#ifn*def \(M_[A-Z_]*\).*/\1/p' "$models/$1.pml" | sort -u
 }
 
-for model in publish reclaim destroy; do
+for model in publish reclaim destroy order; do
 	expect_correct "$model"
 	names=$(mutants "$model")
 	if [ "$(wc -w <<<"$names")" -lt 4 ]; then
