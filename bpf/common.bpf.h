@@ -49,6 +49,9 @@ struct {
 	__type(value, struct st_stats);
 } spill SEC(".maps");
 
+/* Something is or was there. While it is not, user space need not look. */
+volatile __u32 spilled = 0;
+
 /* Never written: the first value of a new entry, too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -91,8 +91,11 @@ static __always_inline struct st_stats *stats_get(struct hit *hit)
 	if (!first)
 		return NULL;
 	err = bpf_map_update_elem(&stats, &hit->key, first, BPF_NOEXIST);
-	if (err && err != -EEXIST)
+	if (err && err != -EEXIST) {
+		/* Needs no order: who misses it finds in the next round what comes now. */
+		spilled = 1;
 		err = bpf_map_update_elem(&spill, &hit->key, first, BPF_NOEXIST);
+	}
 	if (err && err != -EEXIST) {
 		lose(err == -E2BIG ? ST_LOSS_maps_full : ST_LOSS_stats_full);
 		return NULL;

@@ -154,13 +154,13 @@ static void test_packed(void **state)
 	uint64_t words[HIST_PACKED_MAX];
 
 	(void)state;
-	assert_int_equal(hist_pack(set, words), 1);
+	assert_int_equal(hist_pack(set, 0, words), 1);
 	hist_add(&set[0], 0);
 	hist_add(&set[2], 5);
 	hist_add(&set[2], 300);
 	set[3].sum = 7; /* of what has not ended */
 	hist_add(&set[ST_HIST_COUNT - 1], UINT64_MAX);
-	assert_int_equal(hist_pack(set, words), 1 + 2 + 1 + 2 + 7 + 2 + 2 + 1);
+	assert_int_equal(hist_pack(set, 0, words), 1 + 2 + 1 + 2 + 7 + 2 + 2 + 1);
 	for (int full = 0; full < 2; full++) {
 		for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
 			bool any = hist_unpack(words, i, &got);
@@ -170,7 +170,7 @@ static void test_packed(void **state)
 				assert_memory_equal(&got, &set[i], sizeof(got));
 		}
 		memset(set, 0xa5, sizeof(set));
-		assert_int_equal(hist_pack(set, words), HIST_PACKED_MAX);
+		assert_int_equal(hist_pack(set, 0, words), HIST_PACKED_MAX);
 	}
 }
 

@@ -127,7 +127,7 @@ static void test_waits_of_misses(void **state)
 	(void)state;
 	hist_add(wait, 70000);
 	hist_add(hist_of(feed, map, ST_HIST_promote_entries), 20);
-	hist_pack(map->hists, words);
+	hist_pack(map->hists, 0, words);
 	map->packed_hists = words;
 	map->hists = NULL;
 	window(feed, SECOND);

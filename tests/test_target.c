@@ -53,7 +53,8 @@ static void test_maps(void **state)
 	const struct smap_options opts = {
 		.size = sizeof(opts), .name = "listed", .key_kind = SMAP_KEY_U64};
 	struct target *target = open_self();
-	struct smap_state *states, inspected, read;
+	struct target_map *maps, one;
+	struct smap_state inspected, read;
 	struct target_stripes stripes;
 	struct smap *map;
 	struct target_activity before, after;
@@ -65,32 +66,37 @@ static void test_maps(void **state)
 	for (uint64_t key = 1; key <= 100; key++)
 		assert_int_equal(smap_store_u64(map, key, map), 0);
 	assert_true(smap_delete_u64(map, 7));
-	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 10, &states, &cnt),
+	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 10, &maps, &cnt),
 			 0);
 	assert_int_equal(cnt, 1);
 	smap_inspect(map, &inspected);
-	assert_string_equal(states[0].name, "listed");
+	assert_string_equal(maps[0].state.name, "listed");
 	/* Behind these come the counters of the reclaimer, which goes on. */
-	assert_memory_equal(&states[0].counters, &inspected.counters,
+	assert_memory_equal(&maps[0].state.counters, &inspected.counters,
 			    offsetof(struct smap_counters, retired));
-	assert_int_equal(states[0].dirty_len, inspected.dirty_len);
-	assert_int_equal(target_read_stripes(target, &states[0], &stripes), 0);
+	assert_int_equal(maps[0].state.dirty_len, inspected.dirty_len);
+	assert_int_equal(target_read_stripes(target, &maps[0].state, &stripes), 0);
 	assert_int_equal(stripes.inserts, 100);
 	assert_int_equal(stripes.deletes, 1);
-	assert_int_equal(target_read_state(target, states[0].self, &read), 0);
-	assert_int_equal(target_read_state(target, states[0].self + 8, &read), -EINVAL);
+	assert_true(maps[0].has_stripes);
+	assert_memory_equal(&maps[0].stripes, &stripes, sizeof(stripes));
+	assert_int_equal(target_read_map(target, maps[0].state.self, &one), 0);
+	assert_memory_equal(&one.stripes, &stripes, sizeof(stripes));
+	assert_int_equal(target_read_map(target, 8, &one), -EFAULT);
+	assert_int_equal(target_read_state(target, maps[0].state.self, &read), 0);
+	assert_int_equal(target_read_state(target, maps[0].state.self + 8, &read), -EINVAL);
 	assert_int_equal(target_read_state(target, 8, &read), -EFAULT);
 	assert_int_equal(target_read_state(target, UINT64_MAX, &read), -EFAULT);
 	assert_int_equal(target_read_activity(target, target->image[0]->registry[0], &before), 0);
 	assert_true(smap_load_u64(map, 1, &value));
 	assert_int_equal(target_read_activity(target, target->image[0]->registry[0], &after), 0);
 	assert_true(after.sections > before.sections);
-	free(states);
+	free(maps);
 	smap_destroy(map);
-	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 10, &states, &cnt),
+	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 10, &maps, &cnt),
 			 0);
 	assert_int_equal(cnt, 0);
-	free(states);
+	free(maps);
 	target_free(target);
 }
 
@@ -98,16 +104,16 @@ static void test_max_maps(void **state)
 {
 	struct target *target = open_self();
 	struct smap *map[20];
-	struct smap_state *states;
+	struct target_map *maps;
 	size_t cnt;
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(smap_create(&map[i], NULL), 0);
-	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 7, &states, &cnt),
+	assert_int_equal(target_read_maps(target, target->image[0]->registry[0], 7, &maps, &cnt),
 			 0);
 	assert_int_equal(cnt, 7);
-	free(states);
+	free(maps);
 	for (int i = 0; i < 20; i++)
 		smap_destroy(map[i]);
 	target_free(target);

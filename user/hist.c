@@ -40,25 +40,31 @@ void hist_merge(struct hist *into, const struct hist *from)
 	into->sum += from->sum;
 }
 
+/* Without a way out of the loop: most are empty, and this is done many at a time. */
 bool hist_empty(const struct hist *hist)
 {
-	return !hist->sum && !hist_used_slots(hist);
+	uint64_t any = hist->sum;
+
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		any |= hist->slots[i];
+	return !any;
 }
 
 /*
  * Word 0 has a bit for each that is not empty. Of each of these follow: the first slot in use
  * with, shifted by 8, how many slots there are from it to the last; the sum; those slots.
  */
-size_t hist_pack(const struct hist *hists, uint64_t *words)
+size_t hist_pack(const struct hist *hists, uint32_t skip, uint64_t *words)
 {
 	size_t at = 1;
 
 	words[0] = 0;
 	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
-		unsigned end = hist_used_slots(&hists[i]), first = 0;
+		unsigned end, first = 0;
 
-		if (hist_empty(&hists[i]))
+		if (skip & 1U << i || hist_empty(&hists[i]))
 			continue;
+		end = hist_used_slots(&hists[i]);
 		while (first < end && hists[i].slots[first] == 0)
 			first++;
 		words[0] |= 1ULL << i;

@@ -53,7 +53,8 @@ bool hist_empty(const struct hist *hist);
  * empty. `words` has room for HIST_PACKED_MAX; returns how many it took.
  */
 #define HIST_PACKED_MAX (1 + ST_HIST_COUNT * (2 + SMAP_HIST_SLOTS))
-size_t hist_pack(const struct hist *hists, uint64_t *words);
+/* `skip`: a bit for each that need not be looked at, because it is empty. */
+size_t hist_pack(const struct hist *hists, uint32_t skip, uint64_t *words);
 /* One of them; false: it is empty, and *ret_hist as it was. */
 bool hist_unpack(const uint64_t *words, unsigned which, struct hist *ret_hist);
 

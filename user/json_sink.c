@@ -8,23 +8,48 @@
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 #include <time.h>
 #include "names.h"
 
-static int put_chunk(const char *data, size_t len, void *sink)
+/* Chunks have a few bytes each, and a stream is locked for each. */
+struct gather {
+	struct sink *sink;
+	size_t used;
+	char bytes[4096];
+};
+
+static void flush(struct gather *gather)
 {
-	sink_write(sink, data, len);
-	return ((struct sink *)sink)->err ? -1 : 0;
+	sink_write(gather->sink, gather->bytes, gather->used);
+	gather->used = 0;
+}
+
+static int put_chunk(const char *data, size_t len, void *ctx)
+{
+	struct gather *gather = ctx;
+
+	if (len > sizeof(gather->bytes) - gather->used)
+		flush(gather);
+	if (len > sizeof(gather->bytes)) {
+		sink_write(gather->sink, data, len);
+	} else {
+		memcpy(gather->bytes + gather->used, data, len);
+		gather->used += len;
+	}
+	return gather->sink->err ? -1 : 0;
 }
 
 int json_put(struct sink *sink, json_t *value, size_t flags)
 {
+	struct gather gather = {.sink = sink};
 	int err = 0;
 
 	if (!value)
 		return -ENOMEM;
-	if (json_dump_callback(value, put_chunk, sink, JSON_REAL_PRECISION(12) | flags) < 0)
+	if (json_dump_callback(value, put_chunk, &gather, JSON_REAL_PRECISION(12) | flags) < 0)
 		err = sink->err ? sink->err : -EIO;
+	flush(&gather);
 	json_decref(value);
 	return err;
 }

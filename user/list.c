@@ -43,20 +43,20 @@ struct row {
 	uint64_t counter[ST_COUNTER_COUNT];
 };
 
-static void fill_row(struct row *row, const struct target *target, const struct smap_state *state)
+static void fill_row(struct row *row, const struct target *target, const struct target_map *map)
 {
+	const struct smap_state *state = &map->state;
 	const uint64_t counters[ST_COUNTER_COUNT] = {
 #define COUNTER_VALUE(name) state->counters.name,
 		SMAP_COUNTERS(COUNTER_VALUE)
 #undef COUNTER_VALUE
 	};
-	struct target_stripes stripes;
 
 	*row = (struct row){.target = target, .state = state};
 	memcpy(row->counter, counters, sizeof(counters));
 	/* Threads go on while it is read: never negative. */
-	if (target_read_stripes(target, state, &stripes) == 0 && stripes.inserts > stripes.deletes)
-		row->len = stripes.inserts - stripes.deletes;
+	if (map->has_stripes && map->stripes.inserts > map->stripes.deletes)
+		row->len = map->stripes.inserts - map->stripes.deletes;
 }
 
 static const char *key_kind_name(const struct smap_state *state)
@@ -176,24 +176,24 @@ static int list_image(struct list *list, const struct target *target,
 	int err = 0;
 
 	for (size_t i = 0; i < image->registry_cnt && !err; i++) {
-		struct smap_state *states;
+		struct target_map *maps;
 		size_t cnt;
 
 		/* Loaded a moment ago, and not relocated yet: nothing to show. */
-		if (target_read_maps(target, image->registry[i], MAPS_MAX, &states, &cnt))
+		if (target_read_maps(target, image->registry[i], MAPS_MAX, &maps, &cnt))
 			continue;
 		if (!list->json)
 			put_process(&list->sink, target, image, cnt);
 		for (size_t j = 0; j < cnt && !err; j++) {
 			struct row row;
 
-			fill_row(&row, target, &states[j]);
+			fill_row(&row, target, &maps[j]);
 			if (list->json)
 				err = put_json(&list->sink, &row);
 			else
 				put_text(&list->sink, &row);
 		}
-		free(states);
+		free(maps);
 	}
 	return err;
 }

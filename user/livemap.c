@@ -185,6 +185,13 @@ static void sample_state(const struct smap_state *state, uint64_t now, struct re
 	out->leaked = state->leaked;
 }
 
+void livemap_saw(struct livemap *map, const struct target_map *found)
+{
+	map->state = found->state;
+	if (found->has_stripes)
+		map->stripes = found->stripes;
+}
+
 void livemap_came_late(struct livemap *map)
 {
 	for (unsigned c = 0; c < ST_COUNTER_COUNT; c++)

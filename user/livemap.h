@@ -68,6 +68,8 @@ void livemap_sample(const struct livemap *map, const struct st_stats *counted,
 		    const struct livemap_shed *shed, uint64_t now,
 		    struct record_sample *ret_sample);
 
+/* A look at the map in its process. Stripes that could not be read stay as they were. */
+void livemap_saw(struct livemap *map, const struct target_map *found);
 /* The map was there before us: what it has counted so far we did not see. */
 void livemap_came_late(struct livemap *map);
 /* The kernel's figures of this counter are complete: its probe is not shed, nor was just now. */

@@ -117,6 +117,15 @@ static void forget_ended(struct model *model)
 	model->map_count = kept;
 }
 
+/* A few of them in most windows: all together would be most of what a window touches. */
+static void begin_hists(struct model_hists *hists)
+{
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		if (hists->in_window & 1U << i)
+			hists->window[i] = (struct hist){0};
+	hists->in_window = 0;
+}
+
 static void begin_window(struct model *model)
 {
 	model->complete = false;
@@ -140,7 +149,7 @@ static void begin_window(struct model *model)
 		map->window = (struct model_window){0};
 		model_sites_begin_window(map);
 		if (map->hists)
-			memset(map->hists->window, 0, sizeof(map->hists->window));
+			begin_hists(map->hists);
 	}
 	forget_ended(model);
 }
@@ -211,13 +220,19 @@ static int fold_hists(struct model_map *map, const struct record_sample *sample)
 			return -ENOMEM;
 	}
 	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
-		struct hist now = {.sum = sample->sum[i]};
-		struct hist diff;
+		struct hist *before = &map->hists->traced[i];
+		struct hist now, diff;
 
+		/* Most do not change in most windows. */
+		if (before->sum == sample->sum[i] &&
+		    memcmp(before->slots, sample->hist[i], sizeof(before->slots)) == 0)
+			continue;
+		now.sum = sample->sum[i];
 		memcpy(now.slots, sample->hist[i], sizeof(now.slots));
-		hist_diff(&diff, &now, &map->hists->traced[i]);
+		hist_diff(&diff, &now, before);
 		hist_merge(&map->hists->window[i], &diff);
-		map->hists->traced[i] = now;
+		map->hists->in_window |= 1U << i;
+		*before = now;
 	}
 	return 0;
 }

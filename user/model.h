@@ -77,6 +77,7 @@ struct model_window {
 struct model_hists {
 	struct hist traced[ST_HIST_COUNT]; /* since the attach */
 	struct hist window[ST_HIST_COUNT];
+	uint32_t in_window; /* a bit for each of `window` that has anything */
 };
 
 /* What happened at one stack, in one map: since the attach, and in the window. */

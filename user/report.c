@@ -83,6 +83,7 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 		.now = map->now,
 		.window = kind == REPORT_END ? map->whole : map->window,
 		.hists = hists,
+		.hists_empty = hists && kind != REPORT_END ? ~map->hists->in_window : 0,
 		.miss_debt = model_miss_debt(&map->now),
 	};
 	memcpy(out->total, map->total, sizeof(out->total));
@@ -315,7 +316,9 @@ const struct hist *report_hist(const struct report_map *map, enum st_hist which,
 {
 	if (map->packed_hists)
 		return hist_unpack(map->packed_hists, which, room) ? room : NULL;
-	return map->hists && !hist_empty(&map->hists[which]) ? &map->hists[which] : NULL;
+	if (!map->hists || map->hists_empty & 1U << which || hist_empty(&map->hists[which]))
+		return NULL;
+	return &map->hists[which];
 }
 
 uint64_t report_activity(const struct report_map *map)

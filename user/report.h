@@ -61,6 +61,7 @@ struct report_map {
 	struct model_window window;
 	bool active;			 /* something did */
 	const struct hist *hists;	 /* of the same time; NULL = all empty. See report_hist() */
+	uint32_t hists_empty;		 /* a bit for each that is known to be; look at the rest */
 	const uint64_t *packed_hists;	 /* instead of `hists`, in a copy: hist_pack() */
 	const struct stack_cost *stacks; /* of the same time; by kind, then the dearest first */
 	size_t stack_count;

@@ -76,11 +76,13 @@ static void copy_targets(struct owned *owned, const struct report *from)
 	owned->snapshot.report.targets = targets;
 }
 
-static const uint64_t *pack_hists(struct owned *owned, const struct hist *hists)
+static const uint64_t *pack_hists(struct owned *owned, const struct report_map *map)
 {
 	uint64_t words[HIST_PACKED_MAX];
 
-	return hists ? copy(owned, words, hist_pack(hists, words) * sizeof(*words)) : NULL;
+	if (!map->hists)
+		return NULL;
+	return copy(owned, words, hist_pack(map->hists, map->hists_empty, words) * sizeof(*words));
 }
 
 static void copy_maps(struct owned *owned, const struct report *from)
@@ -93,7 +95,7 @@ static void copy_maps(struct owned *owned, const struct report *from)
 		maps[i].comm = i > 0 && from->maps[i].comm == from->maps[i - 1].comm
 				       ? maps[i - 1].comm
 				       : copy_text(owned, maps[i].comm);
-		maps[i].packed_hists = maps[i].active ? pack_hists(owned, maps[i].hists) : NULL;
+		maps[i].packed_hists = maps[i].active ? pack_hists(owned, &maps[i]) : NULL;
 		maps[i].hists = NULL;
 		/* The stacks themselves never change, and live as long as the model. */
 		maps[i].stacks =

@@ -73,19 +73,27 @@ int target_read(const struct target *target, uint64_t addr, void *buf, size_t le
 /* A checked copy of the state page at addr; -EINVAL if it is not a live map's. */
 int target_read_state(const struct target *target, uint64_t addr, struct smap_state *ret_state);
 
-/*
- * Copies of the states of all maps of one registry, at most max; the caller frees.
- * The list is consistent unless maps come and go faster than it can be read.
- */
-int target_read_maps(const struct target *target, uint64_t registry, size_t max,
-		     struct smap_state **ret_states, size_t *ret_cnt);
-
 /* Sums over the stripes of a map: what smap_len() is made of. */
 struct target_stripes {
 	uint64_t inserts, replaces, deletes;
 };
 int target_read_stripes(const struct target *target, const struct smap_state *state,
 			struct target_stripes *ret_sum);
+
+/* The same of a map, with its stripes: mostly one system call. */
+struct target_map {
+	struct smap_state state;
+	struct target_stripes stripes;
+	bool has_stripes; /* they could be read */
+};
+int target_read_map(const struct target *target, uint64_t addr, struct target_map *ret_map);
+
+/*
+ * All maps of one registry, at most max; the caller frees. The list is consistent unless
+ * maps come and go faster than it can be read.
+ */
+int target_read_maps(const struct target *target, uint64_t registry, size_t max,
+		     struct target_map **ret_maps, size_t *ret_cnt);
 
 /* What one registry says of its process. */
 struct target_activity {

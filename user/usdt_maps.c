@@ -80,8 +80,9 @@ static int announce(struct usdt *usdt, struct livemap *map)
 
 /* A map that the registry lists. */
 static int found_state(struct usdt *usdt, const struct usdt_image *in,
-		       const struct smap_state *state, bool attaching)
+		       const struct target_map *found, bool attaching)
 {
+	const struct smap_state *state = &found->state;
 	const struct st_key key = {.target = in->key, .addr = state->self, .id = state->id};
 	struct livemap *map;
 	bool is_new;
@@ -90,7 +91,7 @@ static int found_state(struct usdt *usdt, const struct usdt_image *in,
 	if (!map)
 		return -ENOMEM;
 	if (!map->final)
-		map->state = *state;
+		livemap_saw(map, found);
 	map->state_ok = map->listed = true;
 	if (!is_new)
 		return 0;
@@ -110,20 +111,20 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 	in->walked = true;
 	for (size_t i = 0; i < in->image->registry_cnt && !err; i++) {
 		struct target_activity activity = {0};
-		struct smap_state *states = NULL;
+		struct target_map *maps = NULL;
 		size_t cnt = 0;
 
 		(void)target_read_activity(in->target, in->image->registry[i], &activity);
 		in->sections += activity.sections;
 		in->reclaimer_runs += activity.reclaimer_runs;
-		if (target_read_maps(in->target, in->image->registry[i], usdt->max_maps, &states,
+		if (target_read_maps(in->target, in->image->registry[i], usdt->max_maps, &maps,
 				     &cnt)) {
 			in->walked = false;
 			continue; /* not relocated yet, or gone: other ways will tell */
 		}
 		for (size_t j = 0; j < cnt && !err; j++)
-			err = found_state(usdt, in, &states[j], attaching);
-		free(states);
+			err = found_state(usdt, in, &maps[j], attaching);
+		free(maps);
 	}
 	return err;
 }

@@ -65,7 +65,9 @@ void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct s
 	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
 	__u64 *sum = (__u64 *)ret_sum;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.spill), key, ret_sum))
+	/* Nearly never does anything go there. */
+	if (!usdt->skel->bss->spilled ||
+	    bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.spill), key, ret_sum))
 		memset(ret_sum, 0, sizeof(*ret_sum));
 	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.stats), key, usdt->per_cpu))
 		return; /* no event of it yet, or all in the spill */
@@ -81,15 +83,15 @@ _Static_assert(sizeof(struct st_stats) % 8 == 0, "per-CPU values are rounded up 
 /* Has the map ended? If not, its state is as of now. */
 static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
 {
-	struct smap_state state;
+	struct target_map found;
 	int err;
 
 	if (!in || !in->alive || (map->has_info && map->info.destroyed))
 		return true;
 	if (map->state_ok)
 		return false;
-	err = target_read_state(in->target, map->key.addr, &state);
-	if (err == -EINVAL || (!err && state.id != map->key.id))
+	err = target_read_map(in->target, map->key.addr, &found);
+	if (err == -EINVAL || (!err && found.state.id != map->key.id))
 		return true; /* another thing stands there now */
 	if (err == -EFAULT && in->walked)
 		return true; /* nothing does: the process has become another program */
@@ -99,7 +101,7 @@ static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_im
 		usdt->state_unread++;
 		return false;
 	}
-	map->state = state;
+	livemap_saw(map, &found);
 	map->state_ok = true;
 	return false;
 }
@@ -114,8 +116,6 @@ static void forget(const struct usdt *usdt, const struct livemap *map)
 static void sample_process(const struct usdt_image *in, struct livemap *map,
 			   struct record_sample *sample)
 {
-	if (in && map->state_ok && !map->final)
-		(void)target_read_stripes(in->target, &map->state, &map->stripes);
 	sample->inserts = map->stripes.inserts;
 	sample->replaces = map->stripes.replaces;
 	sample->deletes = map->stripes.deletes;
@@ -137,13 +137,14 @@ static void sample_last(struct usdt *usdt, const struct usdt_image *in, struct l
 {
 	for (int i = 0; i < AGREE_TRIES && map->state_ok; i++) {
 		struct st_stats counted;
-		struct smap_state state;
+		struct target_map found;
 
 		usdt_read_stats(usdt, &map->key, &counted);
 		usdt_offcpu_sample(usdt, &map->key, &counted);
-		if (target_read_state(in->target, map->key.addr, &state) || state.id != map->key.id)
+		if (target_read_map(in->target, map->key.addr, &found) ||
+		    found.state.id != map->key.id)
 			break;
-		map->state = state;
+		livemap_saw(map, &found);
 		usdt_read_info(usdt, map);
 		livemap_sample(map, &counted, &usdt->shed, usdt->now, sample);
 		if (!livemap_listens(map, &usdt->shed, ST_COUNTER_misses) ||
@@ -156,7 +157,7 @@ static int sample_map(struct livemap *map, void *ctx)
 {
 	struct usdt *usdt = ctx;
 	const struct usdt_image *in = usdt_image_of(usdt, map->key.target);
-	struct record record = {0};
+	struct record record;
 	struct st_stats counted;
 
 	map->ended = refresh(usdt, map, in);
