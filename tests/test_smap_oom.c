@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fault_alloc.h"
@@ -313,6 +314,90 @@ static void test_create_without_memory(void **state)
 	until_blocks(before);
 }
 
+static _Atomic int kept;
+
+static void *keep(void *value, void *ctx)
+{
+	(void)ctx;
+	kept++;
+	return value;
+}
+
+static void let_go(void *value, void *ctx)
+{
+	(void)value;
+	(void)ctx;
+	kept--;
+}
+
+static struct smap_snapshot *snapshot_at_last(struct smap *map)
+{
+	for (unsigned n = 1;; n++) {
+		struct smap_snapshot *snapshot = (void *)values;
+		int ret;
+
+		arm(n, true);
+		ret = smap_snapshot(map, &snapshot, keep);
+		disarm();
+		if (!ret) {
+			assert_true(n > 40); /* a long key each, and the snapshot itself */
+			return snapshot;
+		}
+		assert_int_equal(ret, -ENOMEM);
+		assert_ptr_equal(snapshot, values);
+		assert_int_equal(kept, 0);
+		assert_int_equal(smap_len(map), 40);
+	}
+}
+
+static void test_G7_no_memory_for_a_snapshot(void **state)
+{
+	struct smap_options opts = {.size = sizeof(opts), .value_free = let_go};
+	struct smap_snapshot *snapshot;
+	struct smap *map = NULL;
+	char key[40] = {0};
+	long before;
+
+	(void)state;
+	warm_up();
+	before = blocks;
+	assert_int_equal(smap_create(&map, &opts), 0);
+	for (key[0] = 0; key[0] < 40; key[0]++)
+		assert_int_equal(smap_store(map, key, sizeof(key), V1), 0);
+	snapshot = snapshot_at_last(map);
+	assert_int_equal(kept, 40);
+	assert_int_equal(smap_snapshot_len(snapshot), 40);
+	smap_snapshot_unref(snapshot);
+	assert_int_equal(kept, 0);
+	smap_destroy(map);
+	assert_int_equal(kept, -40);
+	until_blocks(before);
+}
+
+/* Large tables are mappings of their own: here none is to be had. */
+static void test_G7_no_mapping_for_a_large_table(void **state)
+{
+	struct smap_options opts = {
+		.size = sizeof(opts), .key_kind = SMAP_KEY_U64, .initial_dirty = 1000000};
+	struct rlimit limit, none;
+	struct smap *map = NULL;
+	void *value;
+	int ret;
+
+	(void)state;
+	assert_int_equal(smap_create(&map, &opts), 0);
+	assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	ret = smap_store_u64(map, 1, V1);
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	assert_int_equal(ret, -ENOMEM);
+	assert_false(smap_load_u64(map, 1, &value));
+	assert_int_equal(smap_store_u64(map, 1, V1), 0);
+	assert_true(smap_load_u64(map, 1, &value));
+	smap_destroy(map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +405,8 @@ int main(void)
 		cmocka_unit_test(test_create_without_memory),
 		cmocka_unit_test(test_full_states_are_full),
 		cmocka_unit_test(test_deletes_need_no_memory),
+		cmocka_unit_test(test_G7_no_memory_for_a_snapshot),
+		cmocka_unit_test(test_G7_no_mapping_for_a_large_table),
 		cmocka_unit_test(test_G7_R9_no_memory_leaves_the_map_as_it_was),
 	};
 

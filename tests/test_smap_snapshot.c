@@ -53,6 +53,14 @@ static bool sum_u64(uint64_t key, void *value, void *ctx)
 	return true;
 }
 
+static bool stop_at_first_u64(uint64_t key, void *value, void *ctx)
+{
+	(void)key;
+	(void)value;
+	++*(unsigned *)ctx;
+	return false;
+}
+
 static void promote(struct smap *map)
 {
 	uint64_t sums[3] = {0};
@@ -67,6 +75,7 @@ static void test_contents(void **state)
 	struct smap_snapshot *empty = take(map), *snapshot, *full;
 	struct smap_state before, after;
 	uint64_t sums[3] = {0};
+	unsigned calls = 0;
 	void *value = NULL;
 
 	(void)state;
@@ -97,6 +106,8 @@ static void test_contents(void **state)
 	assert_ptr_equal(value, number(77));
 	assert_true(smap_snapshot_load_u64(snapshot, 1001, &value));
 	assert_false(smap_snapshot_load(snapshot, "a", 1, &value));
+	smap_snapshot_range_u64(snapshot, stop_at_first_u64, &calls);
+	assert_int_equal(calls, 1);
 	smap_snapshot_range_u64(snapshot, sum_u64, sums);
 	assert_int_equal(sums[0], 1001 * 1002 / 2 - 5);
 	assert_int_equal(sums[1], 10 * (1000 * 1001 / 2 - 5 - 7) + 77 + 1);
@@ -118,6 +129,13 @@ static bool count_bytes(const void *key, size_t len, void *value, void *ctx)
 	return (uintptr_t)value != 0;
 }
 
+static bool stop_at_first(const void *key, size_t len, void *value, void *ctx)
+{
+	(void)key;
+	(void)len;
+	return stop_at_first_u64(0, value, ctx);
+}
+
 /* Short keys and long ones, which need memory of their own. */
 static void test_byte_keys(void **state)
 {
@@ -137,6 +155,8 @@ static void test_byte_keys(void **state)
 	smap_destroy(map);
 	smap_snapshot_range(snapshot, count_bytes, &n);
 	assert_int_equal(n, 300);
+	smap_snapshot_range(snapshot, stop_at_first, &n);
+	assert_int_equal(n, 301);
 	assert_true(smap_snapshot_load(snapshot, "k7", 2, &value));
 	assert_ptr_equal(value, number(7));
 	assert_false(smap_snapshot_load(snapshot, "k8", 2, &value));
