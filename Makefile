@@ -34,7 +34,7 @@ USER_SRC := $(wildcard user/*.c)
 USER_PB	 := $(patsubst %.proto,$(O)/%.pb-c,$(wildcard user/*.proto))
 USER_OBJ := $(USER_SRC:%.c=$(O)/%.o) $(USER_PB:%=%.o) $(O)/user/assets_table.o
 USER_MOD := $(filter-out $(O)/user/main.o,$(USER_OBJ))
-USER_LIBS := -lbpf -ldw -lelf -lz -lprotobuf-c -ljansson -lcap-ng -lseccomp -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
+USER_LIBS := -lbpf -ldw -lelf -lz -liberty -lprotobuf-c -ljansson -lcap-ng -lseccomp -lcyaml -lyaml -lmicrohttpd -lncursesw -ltinfo -lm
 UNITS	 := $(patsubst %.c,$(O)/%,$(wildcard tests/test_*.c))
 STRESS	 := $(wildcard tests/stress_*.c)
 WORKLOADS := $(patsubst %.c,$(O)/%,$(wildcard tests/workloads/*.c))

@@ -122,6 +122,44 @@ check_stacks() { # filter
 	run ! LC_ALL=C grep -qP '[\x00-\x09\x0b-\x1f\x7f]' "$tmp/text"
 }
 
+cache() { # output, flags...: a C++ program
+	"${CXX:-g++}" -std=c++17 -O1 -fno-omit-frame-pointer -Ilib tests/fixtures/cache.cc -o "$1" "${@:2}" \
+		"$O/libsmap.a" -pthread -lm
+}
+
+of_cache() { # filter of the names of all stacks of a kind, joined
+	jq -es --arg kind "$1" 'map(select(.type == "end"))[0].maps[] | select(.name == "cpp").stacks
+		| map(select(.kind == $kind and (.frames | length) > 0) | .frames | map(.function // "?"))
+		| length > 0 and all('"$2"')' "$tmp/trace"
+}
+
+@test "stacks: names of a C++ program, from DWARF and from symbols alone" {
+	cache "$tmp/cache" -g
+	stacks -- "$tmp/cache"
+	of_cache miss 'index(["store::Cache::find", "store::Cache::get", "main"]) != null'
+	of_cache rebuild 'index(["store::Cache::put<unsigned long>", "main"]) != null'
+	line=$(grep -n 'line of find' tests/fixtures/cache.cc | cut -d: -f1)
+	jq -es --argjson line "$line" 'map(select(.type == "end"))[0].maps[0].stacks[].frames[]
+		| select(.function == "store::Cache::find") | .inlined and .line == $line
+			and (.file | endswith("fixtures/cache.cc"))' "$tmp/trace"
+	strip -g "$tmp/cache"
+	stacks -- "$tmp/cache"
+	of_cache miss 'index(["store::Cache::get", "main"]) != null'
+}
+
+@test "stacks: a mangled name that stands for a text without end stays as it is" {
+	local evil=_Z1fI1aIiiE i
+	for i in S{0..9}_ S{A..T}_; do
+		evil+=S_I$i${i}E
+	done
+	evil+=EvT_
+	cache "$tmp/cache"
+	objcopy --redefine-sym "_ZN5store5Cache3getEj=$evil" "$tmp/cache"
+	stacks -- "$tmp/cache"
+	of_cache miss 'index("'"$evil"'"[:255]) != null'
+	of_cache rebuild 'index(["store::Cache::put<unsigned long>", "main"]) != null'
+}
+
 @test "stacks: through a library that was loaded later" {
 	"$CC" -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -shared -fPIC -o "$tmp/plugin.so" tests/fixtures/plugin.c
 	stacks -- "$STACKLOAD" --plugin "$tmp/plugin.so"

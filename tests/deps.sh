@@ -7,7 +7,7 @@ set -eu
 packages="
 	gcc g++ libc6-dev make pkg-config clang llvm lld clang-format
 	libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev systemtap-sdt-dev
-	libxxhash-dev libjansson-dev libcap-ng-dev libseccomp-dev libsqlite3-dev libcyaml-dev libyaml-dev
+	libxxhash-dev libiberty-dev libjansson-dev libcap-ng-dev libseccomp-dev libsqlite3-dev libcyaml-dev libyaml-dev
 	libncurses-dev tmux libcmocka-dev bats scdoc redis-tools valgrind bpftrace
 	jq procps util-linux binutils libxml2-utils openssl
 	spin libclang-rt-14-dev

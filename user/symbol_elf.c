@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "symbol_name.h"
 
 #define SECTIONS_MAX 65536
 #define PHDRS_MAX 128
@@ -232,13 +233,29 @@ struct where {
 	int line;
 };
 
+/* Of a mangled name as it is written; of a C++ function DWARF alone has no scope. */
+static void copy_name(char dst[RECORD_FUNCTION_LEN], const char *name)
+{
+	if (!name || !symbol_demangle(dst, RECORD_FUNCTION_LEN, name))
+		copy(dst, RECORD_FUNCTION_LEN, name);
+}
+
+static const char *name_of(Dwarf_Die *die)
+{
+	Dwarf_Attribute attr;
+	const char *linkage =
+		dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attr));
+
+	return linkage ? linkage : dwarf_diename(die);
+}
+
 static struct symbol *add(struct symbol_place *place, const char *function,
 			  const struct where *where, bool inlined)
 {
 	struct symbol *symbol = &place->symbol[place->count++];
 
 	memset(symbol, 0, sizeof(*symbol));
-	copy(symbol->function, sizeof(symbol->function), function);
+	copy_name(symbol->function, function);
 	copy(symbol->file, sizeof(symbol->file), where->file);
 	symbol->line = where->line > 0 ? (uint32_t)where->line : 0;
 	symbol->inlined = inlined;
@@ -294,10 +311,10 @@ static void find_dwarf(const struct symbol_elf *elf, uint64_t addr, struct symbo
 		int tag = dwarf_tag(&chain[i]);
 
 		if (tag == DW_TAG_inlined_subroutine) {
-			add(place, dwarf_diename(&chain[i]), &where, true);
+			add(place, name_of(&chain[i]), &where, true);
 			where = call_of(cu, &chain[i]);
 		} else if (tag == DW_TAG_subprogram) {
-			const char *name = dwarf_diename(&chain[i]);
+			const char *name = name_of(&chain[i]);
 
 			add(place, name ? name : symbol_at(elf, addr), &where, false);
 			break;
