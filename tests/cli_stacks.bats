@@ -107,6 +107,21 @@ check_stacks() { # filter
 	check_stacks 'of("promote")[0].frames | map(select(.module | endswith("/bare"))) | all(has("function") | not)'
 }
 
+@test "stacks: a separate debug file, by build-id, where only the program sees it" {
+	unshare -m true 2>/dev/null || skip "no mount namespaces"
+	cp "$STACKLOAD" "$tmp/bare"
+	id=$(readelf -n "$tmp/bare" | awk '/Build ID/ { print $3 }')
+	mkdir -p "$tmp/debug/.build-id/${id:0:2}"
+	objcopy --only-keep-debug "$tmp/bare" "$tmp/debug/.build-id/${id:0:2}/${id:2}.debug"
+	strip "$tmp/bare"
+	# It has gone, and its namespace with it, before most of the trace is read.
+	stacks -- unshare -m sh -c "mkdir -p /usr/lib/debug && mount --bind $tmp/debug /usr/lib/debug &&
+		exec $tmp/bare"
+	[ ! -e "/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug" ]
+	check_stacks 'of("promote")[0] | calls(["promoter", "run", "main"]) and
+		(.frames | map(select(.function == "run")) | .[0].line > 0)'
+}
+
 @test "stacks: hostile names break no line of any format" {
 	local evil=$'a;b"c\n\033[2J\xff\\%s'
 	cp "$STACKLOAD" "$tmp/evil"

@@ -16,7 +16,7 @@ nested() { # trace
 }
 
 # What the map counted = what is shown on its track + what is said not to be shown. At the
-# end of a window, a wait may be counted in it and shown in the next.
+# end of a window, an event may be counted in it and shown in the next.
 complete() { # trace, the workload's output
 	local name field want shown absent slack
 	for name in promote:promotions rebuild:rebuilds lock_wait:lock_waits; do
@@ -25,8 +25,8 @@ complete() { # trace, the workload's output
 		shown=$(jq "[.traceEvents[] | select(.name == \"$name\")
 			| select(.tid > 4194304 or .name == \"lock_wait\")] | length" "$1")
 		absent=$(jq "[.traceEvents[] | .args.not_shown.$name // 0] | add" "$1")
-		slack=0
-		[ "$name" != lock_wait ] || slack=$((want / 20 + 8))
+		slack=$(jq '[.traceEvents[] | select(.args.not_shown)] | length' "$1")
+		[ "$name" != lock_wait ] || slack=$((slack + want / 20))
 		echo "$name: counted $want, shown $shown, not shown $absent"
 		[ "$want" -gt 0 ]
 		[ $((shown + absent)) -ge "$want" ]
