@@ -147,3 +147,26 @@ finish() {
 	run "$SMAPTRACE" check --all -- true
 	[ "$status" = 2 ]
 }
+
+# What memory is kept for must not grow with the processes that there ever were.
+@test "all: a server forgets processes that have ended, and gives their numbers to others" {
+	local batch i started=0 slots most
+	serve --all -i 0.05
+	windows() { metric smap_windows_total; }
+	for batch in 1 2 3 4 5 6; do
+		for i in $(seq 15); do
+			"$MAPLOAD" --name brief --keys 20 --ops 100 >/dev/null 3>&-
+			started=$((started + 1))
+		done
+		before=$(windows)
+		wait_for metric_is smap_windows_total -ge $((before + 12))
+	done
+	start "$tmp/own" '^hold .* end' "$MAPLOAD" --name late --ops 5000 --mix promote --keys 100 --hold-end
+	label="{pid=\"$pid\",comm=\"mapload\",name=\"late.0\"}"
+	misses=$(grep '"type":"map"' "$tmp/own" | jq .misses)
+	wait_for metric_is "smap_misses_total$label" -eq "$misses"
+	slots=$(metric smap_process_slots)
+	most=$((started / 2))
+	echo "$slots slots after $started processes"
+	[ "$slots" -lt $most ]
+}

@@ -8,72 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "model.h"
+#include "model_feed.h"
 #include "report.h"
 #include "smap.h"
-
-#define SECOND 1000000000ULL
-
-static struct model *new_model(void)
-{
-	struct model *model = NULL;
-
-	assert_int_equal(model_create(&model), 0);
-	return model;
-}
-
-static void add(struct model *model, const struct record *record)
-{
-	assert_int_equal(model_add(model, record), 0);
-}
-
-static void add_target(struct model *model, unsigned target, uint64_t start_ns, bool from_start)
-{
-	struct record r = {.kind = RECORD_TARGET};
-
-	r.target.target = target;
-	r.target.pid = 1000 + target;
-	r.target.start_ns = start_ns;
-	r.target.from_start = from_start;
-	strcpy(r.target.comm, "prog");
-	add(model, &r);
-}
-
-static struct st_key key_of(unsigned target, uint64_t addr, uint64_t id)
-{
-	return (struct st_key){.target = target, .addr = addr, .id = id};
-}
-
-static void add_map(struct model *model, struct st_key key, const char *name, uint64_t created_ns)
-{
-	struct record r = {.kind = RECORD_MAP};
-
-	r.map.key = key;
-	r.map.created_ns = created_ns;
-	snprintf(r.map.name, sizeof(r.map.name), "%s", name);
-	add(model, &r);
-}
-
-static struct record sample_of(struct st_key key, uint64_t ts_ns)
-{
-	struct record r = {.kind = RECORD_SAMPLE};
-
-	r.sample.key = key;
-	r.sample.ts_ns = ts_ns;
-	r.sample.alive = r.sample.state_ok = 1;
-	return r;
-}
-
-static void add_window(struct model *model, uint64_t start_ns, uint64_t end_ns)
-{
-	struct record r = {.kind = RECORD_WINDOW};
-
-	r.window.start_ns = start_ns;
-	r.window.end_ns = end_ns;
-	add(model, &r);
-}
-
-#define MISSES(array) ((array)[ST_COUNTER_misses])
 
 /* A map from before the attach: lifetime totals are shown, the window has only what was traced. */
 static void test_attached_late(void **state)

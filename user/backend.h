@@ -58,8 +58,10 @@ struct backend {
 	 * changed. -ENOENT: cannot.
 	 */
 	int (*watch)(void *ctx, const struct target *target);
-	/* Attach, then emit a MAP for each map that is there. Both must outlive the ctx. */
+	/* Attach, then emit a MAP for each map that is there. Both stay until forget(). */
 	int (*attach)(void *ctx, const struct target *target, const struct target_image *image);
+	/* The process has ended; false: something of it still has to be told. Else it is forgotten. */
+	bool (*forget)(void *ctx, const struct target *target);
 	unsigned (*probe_count)(const void *ctx);
 
 	/* Readable when drain has something urgent to do. */

@@ -281,6 +281,32 @@ static int usdt_attach(void *ctx, const struct target *target, const struct targ
 	return usdt_walk_registries(usdt, in, true);
 }
 
+static int is_map_of(struct livemap *map, void *ctx)
+{
+	const struct usdt_image *in = ctx;
+
+	return map->key.target == in->key ? -EBUSY : 0;
+}
+
+/* Images stay in their order, in which those of a process are next to each other. */
+static bool usdt_forget(void *ctx, const struct target *target)
+{
+	struct usdt *usdt = ctx;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < usdt->image_cnt; i++) {
+		struct usdt_image *in = &usdt->image[i];
+
+		if (in->target == target && (in->alive || livemap_each(&usdt->maps, is_map_of, in)))
+			return false;
+	}
+	for (size_t i = 0; i < usdt->image_cnt; i++)
+		if (usdt->image[i].target != target)
+			usdt->image[kept++] = usdt->image[i];
+	usdt->image_cnt = kept;
+	return true;
+}
+
 /* Best effort: without it, new libraries are found at the next window. */
 static int usdt_watch(void *ctx, const struct target *target)
 {
@@ -342,6 +368,7 @@ const struct backend backend_usdt = {
 	.tree_lives = usdt_tree_lives,
 	.watch = usdt_watch,
 	.attach = usdt_attach,
+	.forget = usdt_forget,
 	.probe_count = usdt_probe_count,
 	.fd = usdt_fd,
 	.drain = usdt_drain,

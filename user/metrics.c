@@ -265,6 +265,7 @@ static void set_rest(struct metrics *metrics, const struct report *report)
 	metrics->windows = report->window_count;
 	metrics->events_seen += report->events_seen;
 	metrics->processes = 0;
+	metrics->slots = report->target_slots;
 	for (size_t i = 0; i < report->target_count; i++)
 		metrics->processes += !report->targets[i].ended;
 	metrics->overhead = report->overhead;

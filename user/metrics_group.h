@@ -57,7 +57,7 @@ struct metrics {
 	uint64_t exports_sent, exports_lost;
 	/* Of the last report. */
 	const char *version;
-	uint64_t start_unix_ns, windows, processes, events_seen;
+	uint64_t start_unix_ns, windows, processes, slots, events_seen;
 	struct metrics_loss losses[MODEL_LOSSES_MAX];
 	size_t loss_count;
 	struct report_overhead overhead;

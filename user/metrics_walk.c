@@ -277,6 +277,8 @@ static void walk_overhead(const struct walk *walk)
 /* X(member of struct metrics, name, kind, unit, help) */
 #define ONES(X)                                                                                    \
 	X(processes, "processes", GAUGE, NUMBER, "Processes that are traced.")                     \
+	X(slots, "process_slots", GAUGE, NUMBER,                                                   \
+	  "Processes for which there is memory, ended ones that are still told of included.")      \
 	X(windows, "windows", COUNTER, NUMBER, "Windows so far.")                                  \
 	X(shown_count, "series_groups", GAUGE, NUMBER, "Groups of maps with series of their own.") \
 	X(other_groups, "series_groups_hidden", GAUGE, NUMBER,                                     \

@@ -345,6 +345,8 @@ static int add_target(struct model *model, const struct record_target *info)
 		model->target_count = count;
 	}
 	target = &model->targets[info->target];
+	if (target->ended) /* its number has been given to another process */
+		*target = (struct model_target){0};
 	if (!target->known)
 		target->since_window = model->window_count;
 	target->known = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c - a growing list. Entries are never removed, because others point to their
- * targets; an ended one has no descriptors any more, so it costs memory only.
+ * process.c - a growing list. An ended process has no descriptors any more, but others point
+ * to its target: who removes it has asked them all (session_forget()).
  */
 #include "process.h"
 
@@ -74,6 +74,22 @@ int processes_take(struct processes *processes, struct target *target, struct pr
 	grown[processes->cnt] = (struct process){.target = target};
 	*ret_process = &grown[processes->cnt++];
 	return 0;
+}
+
+void processes_remove(struct processes *processes, bool (*fn)(struct process *process, void *ctx),
+		      void *ctx)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < processes->cnt; i++) {
+		struct process *process = &processes->list[i];
+
+		if (fn(process, ctx))
+			target_free(process->target);
+		else
+			processes->list[kept++] = *process;
+	}
+	processes->cnt = kept;
 }
 
 bool processes_all_ended(const struct processes *processes)

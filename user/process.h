@@ -3,7 +3,7 @@
  * process.h - the processes of a session: they come, become another program, and end.
  *
  * An entry is one address space. A process that execs ends here and begins anew, with
- * the same pid; what is known of an ended one stays for the reports.
+ * the same pid; what is known of an ended one stays for the reports, as long as they want it.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -18,8 +18,9 @@ struct process {
 	struct target *target;
 	size_t announced; /* images of it that have a TARGET record */
 	bool ended;
-	bool replaced; /* by another program: its end is not that of the pid */
-	bool reported; /* its TARGET_ENDs are out */
+	bool replaced;	/* by another program: its end is not that of the pid */
+	bool reported;	/* its TARGET_ENDs are out */
+	unsigned since; /* so many windows ago */
 };
 
 struct processes {
@@ -40,6 +41,9 @@ int processes_take(struct processes *processes, struct target *target,
 		   struct process **ret_process);
 /* It is another program now. */
 void processes_replace(struct process *process);
+/* Those for which fn says true go. */
+void processes_remove(struct processes *processes, bool (*fn)(struct process *process, void *ctx),
+		      void *ctx);
 bool processes_all_ended(const struct processes *processes);
 /* Mark those that have ended. */
 void processes_look(struct processes *processes);

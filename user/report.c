@@ -226,6 +226,7 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	report->model = model;
 	fill_time(report, model);
 	report->targets = owned->targets;
+	report->target_slots = model->target_count;
 	report->target_count = fill_targets(owned->targets, kind, model);
 	report->maps = owned->maps;
 	report->map_count = fill_maps(owned, kind, model);

@@ -113,6 +113,7 @@ struct report {
 	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC: of the window, or of the trace */
 	uint64_t window_count;	   /* windows so far, this one included */
 	bool last;		   /* the last window */
+	size_t target_slots; /* numbers that targets have or had at once: what memory is kept for */
 	const struct report_target *targets;
 	size_t target_count;
 	/*

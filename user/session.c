@@ -166,7 +166,8 @@ int session_attach_images(struct session *session, struct process *process)
 			err = 0;
 			continue;
 		}
-		image->number = session->next_number++;
+		image->number = session_take_number(session);
+		image->numbered = true;
 		err = emit_target(session, target, image);
 		if (!err)
 			err = backend->attach(session->ctx, target, image);
@@ -285,6 +286,7 @@ void session_close(struct session *session)
 	launch_close(&session->launch);
 	processes_free(&session->processes);
 	free(session->looks);
+	free(session->spare);
 	if (session->stop_fd >= 0)
 		close(session->stop_fd);
 	free(session);

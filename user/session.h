@@ -39,6 +39,7 @@ struct session_options {
 	unsigned ring_bytes;  /* ring buffer, rounded up to a power of two; 0 = default */
 	double max_overhead;  /* shed probes above this part of the target's CPU time; 0 = never */
 	bool audit;	      /* once a second, not only at the end */
+	bool no_summary;      /* nobody asks at the end: of `all`, ended processes are forgotten */
 };
 
 /*

@@ -9,7 +9,9 @@
  * what the first process of a file does before it was looked at is in its lifetime
  * totals only; of all later ones of that file nothing is missed.
  *
- * A process without libsmap leaves no trace here, only its dynamic linker is watched.
+ * A process without libsmap leaves no trace here, only its dynamic linker is watched. One that
+ * has ended leaves none after some windows, where nobody asks for a summary: its numbers are
+ * given to others, so that nothing grows with the number of processes that there ever were.
  */
 #include "session_impl.h"
 
@@ -19,7 +21,10 @@
 #include <string.h>
 #include <unistd.h>
 #include "log.h"
+#include "model.h"
 
+/* Windows for which an ended process is kept: longer than anything about its maps comes late. */
+#define KEPT_WINDOWS (2 * MODEL_ENDED_WINDOWS)
 #define LOOKS_MAX 65536 /* that wait; more processes do not start in a window */
 
 /* What may happen to a process while one looks at it, and is no reason to stop. */
@@ -152,4 +157,45 @@ int session_look_now(struct session *session)
 	}
 	session->look_cnt = 0;
 	return err;
+}
+
+/* --- what has ended ------------------------------------------------------------------ */
+
+uint32_t session_take_number(struct session *session)
+{
+	return session->spare_cnt ? session->spare[--session->spare_cnt] : session->next_number++;
+}
+
+/* Without memory for it the number is not given again. */
+static void give_back(struct session *session, uint32_t number)
+{
+	if (session->spare_cnt == session->spare_room) {
+		size_t room = session->spare_room ? 2 * session->spare_room : 64;
+		uint32_t *grown = realloc(session->spare, room * sizeof(*grown));
+
+		if (!grown)
+			return;
+		session->spare = grown;
+		session->spare_room = room;
+	}
+	session->spare[session->spare_cnt++] = number;
+}
+
+static bool may_go(struct process *process, void *ctx)
+{
+	struct session *session = ctx;
+	const struct target *target = process->target;
+
+	if (!process->reported || process->since++ < KEPT_WINDOWS ||
+	    !session->backend->forget(session->ctx, target))
+		return false;
+	for (size_t i = 0; i < target->image_cnt; i++)
+		if (target->image[i]->numbered)
+			give_back(session, target->image[i]->number);
+	return true;
+}
+
+void session_forget(struct session *session)
+{
+	processes_remove(&session->processes, may_go, session);
 }

@@ -22,6 +22,8 @@ struct session {
 	struct launch launch;
 	struct processes processes;
 	uint32_t next_number;
+	uint32_t *spare; /* numbers of processes that are forgotten: the next ones get them */
+	size_t spare_cnt, spare_room;
 	int stop_fd;
 	bool attached, detached, stopped;
 	uint64_t start_ns, window_ns;
@@ -60,6 +62,10 @@ int session_attach_images(struct session *session, struct process *process);
 int session_look_everywhere(struct session *session);
 int session_look_later(void *ctx, pid_t pid, uint32_t key, bool exec);
 int session_look_now(struct session *session);
+/* A number for an image. */
+uint32_t session_take_number(struct session *session);
+/* After a window: what ended some windows ago is not spoken of any more. */
+void session_forget(struct session *session);
 /* Drain, take the samples, say which targets ended, close the window. */
 int session_emit_window(struct session *session, bool last);
 

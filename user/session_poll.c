@@ -28,13 +28,16 @@ static int emit_ends(struct session *session, struct process *process)
 
 	process->reported = true;
 	for (size_t i = 0; i < process->announced && !err; i++) {
+		const struct target_image *image = target->image[i];
 		struct record record = {.target_end = {
-						.target = target->image[i]->number,
+						.target = image->number,
 						.exit_known = ours,
 						.status = ours ? launch->status : 0,
 					}};
 
-		err = session_emit(session, &record, RECORD_TARGET_END, sizeof(record.target_end));
+		if (image->numbered)
+			err = session_emit(session, &record, RECORD_TARGET_END,
+					   sizeof(record.target_end));
 	}
 	target_release(process->target);
 	return err;
@@ -57,7 +60,10 @@ int session_emit_window(struct session *session, bool last)
 	if (err)
 		return err;
 	record.window.end_ns = session->window_ns = session_now_ns();
-	return session_emit(session, &record, RECORD_WINDOW, sizeof(record.window));
+	err = session_emit(session, &record, RECORD_WINDOW, sizeof(record.window));
+	if (!err && session->opts.all && session->opts.no_summary)
+		session_forget(session);
+	return err;
 }
 
 /* The next point of the grid after the window began. */

@@ -27,6 +27,7 @@ struct target_image {
 	int fd;		 /* the file */
 	char path[256];	 /* as the target sees it */
 	uint32_t number; /* for the user: session's target index */
+	bool numbered;	 /* it has one: not if it cannot be traced */
 	struct elfnote note;
 	size_t registry_cnt;
 	uint64_t registry[TARGET_REGISTRIES_MAX]; /* addresses in the process */

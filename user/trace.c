@@ -304,6 +304,7 @@ static int run_session(struct trace *trace)
 		.interval_ms = trace->meta.interval_ms,
 		.duration_ms = trace->meta.duration_ms,
 		.max_maps = opts->max_maps,
+		.no_summary = trace->plan->no_summary,
 		.max_overhead = opts->max_overhead / 100,
 		.audit = opts->audit,
 	};

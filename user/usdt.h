@@ -158,6 +158,8 @@ void usdt_end_round(struct usdt *usdt);
 /* The last sum of all CPUs; what the kernel knows of a map. */
 void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum);
 void usdt_read_info(const struct usdt *usdt, struct livemap *map);
+/* What the kernel counted of a map is not asked for any more. */
+void usdt_forget_key(const struct usdt *usdt, const struct st_key *key);
 /* Compare all maps with the kernel's figures; `last`: at rest, after the detach. */
 int usdt_audit(struct usdt *usdt, bool last);
 int usdt_audit_map(struct usdt *usdt, struct livemap *map, bool at_rest);

@@ -154,7 +154,7 @@ static struct usdt_place *add_place(struct usdt *usdt, const struct target *targ
 		.fd = fd,
 		.pid = usdt->following ? ATTACH_ALL : target->pid,
 		.cookie = cookie,
-		.target = target,
+		.target = usdt->following ? NULL : target, /* it may be forgotten */
 		.note = image->note,
 	};
 	return &grown[usdt->place_cnt++];

@@ -22,6 +22,9 @@
 #include "usdt.skel.h"
 #include "usdt_stacks.h"
 
+/* Much longer than a process waits to be looked at (session_poll.c). */
+#define STRANGER_NS 10000000000ULL
+
 uint64_t usdt_now_ns(void)
 {
 	struct timespec now;
@@ -130,6 +133,20 @@ int usdt_walk_registries(struct usdt *usdt, struct usdt_image *in, bool attachin
 }
 
 /*
+ * Its process was gone before it could be looked at, or soon will be. While all processes are
+ * traced there are ever more of these: those in which nothing happens any more make room.
+ */
+static void found_stranger(struct usdt *usdt, const struct st_key *key, const struct st_info *info)
+{
+	if (!usdt->all || !info || info->last_ns + STRANGER_NS > usdt->now) {
+		usdt->strangers++;
+		return;
+	}
+	usdt->state_unread++;
+	usdt_forget_key(usdt, key);
+}
+
+/*
  * A map that the kernel has counted for, perhaps gone by now. NULL without an error: the
  * session has not looked at its process yet, and cannot when that is gone already.
  */
@@ -143,7 +160,7 @@ struct livemap *usdt_found_key(struct usdt *usdt, const struct st_key *key,
 
 	*ret_err = 0;
 	if (!in) {
-		usdt->strangers++;
+		found_stranger(usdt, key, info);
 		return NULL;
 	}
 	map = livemap_get(&usdt->maps, key, &is_new);

@@ -106,11 +106,11 @@ static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_im
 	return false;
 }
 
-static void forget(const struct usdt *usdt, const struct livemap *map)
+void usdt_forget_key(const struct usdt *usdt, const struct st_key *key)
 {
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), &map->key);
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), &map->key);
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), &map->key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), key);
+	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), key);
 }
 
 static void sample_process(const struct usdt_image *in, struct livemap *map,
@@ -181,7 +181,7 @@ static int sample_map(struct livemap *map, void *ctx)
 		err = usdt_audit_map(usdt, map, true);
 		if (err)
 			return err;
-		forget(usdt, map);
+		usdt_forget_key(usdt, &map->key);
 	}
 	return usdt_emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
 }
