@@ -83,6 +83,19 @@ record() { # file, mapload's arguments...
 	[ "$status" = 2 ]
 }
 
+@test "report, check --replay: what is read is not written to" {
+	record "$tmp/rec" --ops 500
+	cp "$tmp/rec" "$tmp/kept"
+	ln "$tmp/rec" "$tmp/same"
+	for args in "report -o $tmp/same $tmp/rec" "check --replay $tmp/rec --record $tmp/same" \
+		"check --replay $tmp/rec --junit $tmp/rec"; do
+		run "$SMAPTRACE" $args
+		[ "$status" = 125 ]
+		[[ $output == *"would destroy it"* ]]
+		cmp "$tmp/rec" "$tmp/kept"
+	done
+}
+
 @test "report: more maps than --max-maps allows are refused" {
 	record "$tmp/rec" --ops 500 --maps 3
 	"$SMAPTRACE" report --max-maps 3 "$tmp/rec" >/dev/null

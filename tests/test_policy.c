@@ -149,6 +149,25 @@ static void test_bounds(void **state)
 	refuse("traps:\n  read-diffusion: {raise: 60, of: 61}\n", ":2:", "of must be from 1 to 60");
 }
 
+/* As --policy <(...) names one. */
+static void test_a_pipe(void **state)
+{
+	static const char text[] = "interval: 2\n";
+	struct policy *policy = NULL;
+	char path[32];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], text, strlen(text)), strlen(text));
+	close(ends[1]);
+	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+	assert_int_equal(policy_load(&policy, path), 0);
+	assert_int_equal(policy_interval_ms(policy), 2000);
+	policy_free(policy);
+	close(ends[0]);
+}
+
 static void test_files_that_cannot_be_read(void **state)
 {
 	struct policy *policy = NULL;
@@ -274,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_a_file),
 		cmocka_unit_test(test_what_is_wrong_and_where),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_a_pipe),
 		cmocka_unit_test(test_files_that_cannot_be_read),
 		cmocka_unit_test(test_the_example),
 		cmocka_unit_test(test_the_pages),

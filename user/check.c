@@ -14,6 +14,7 @@
 #include "log.h"
 #include "output_github.h"
 #include "recorder.h"
+#include "replay.h"
 #include "trace.h"
 
 struct check {
@@ -61,6 +62,8 @@ static int on_begin(void *ctx, const struct report_meta *meta)
 {
 	struct check *check = ctx;
 
+	if (check->plan.replay && replay_spare(check->plan.replay, check->recorder.path))
+		return -EEXIST;
 	return recorder_begin(&check->recorder, meta);
 }
 

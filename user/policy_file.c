@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "log.h"
 #include "policy_data.h"
@@ -276,26 +275,28 @@ static int lay(struct policy_source *source, const struct raw_policy *raw, struc
 
 /* --- the file ------------------------------------------------------------------ */
 
+/* To its end and not by its size: it may be a pipe, as of --policy <(...). */
 static int read_file(struct policy_source *source)
 {
-	int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-	ssize_t len = -1;
+	int fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOCTTY), err = 0;
+	ssize_t len = 1;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_BYTES_MAX) {
-		close(fd);
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EFBIG;
+	source->text = malloc(FILE_BYTES_MAX + 1);
+	if (!source->text)
+		err = -ENOMEM;
+	while (!err && len > 0) {
+		len = read(fd, source->text + source->len, FILE_BYTES_MAX + 1 - source->len);
+		if (len < 0)
+			err = -errno;
+		else
+			source->len += (size_t)len;
+		if (source->len > FILE_BYTES_MAX)
+			err = -EFBIG;
 	}
-	source->text = malloc((size_t)st.st_size + 1);
-	if (source->text)
-		len = read(fd, source->text, (size_t)st.st_size);
 	close(fd);
-	if (len < 0)
-		return source->text ? -errno : -ENOMEM;
-	source->len = (size_t)len;
-	return 0;
+	return err;
 }
 
 static int parse(struct policy_source *source, struct policy *policy)

@@ -6,6 +6,8 @@
 #include "replay.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include "log.h"
 
 struct run {
@@ -72,4 +74,16 @@ int replay_run(const char *path, const struct record_sink *sink)
 	if (err == 0 || err == -ECANCELED)
 		return 0;
 	return explain(path, err, run.windows);
+}
+
+int replay_spare(const char *recording, const char *path)
+{
+	struct stat from, to;
+
+	if (!path || strcmp(path, "-") == 0 || stat(recording, &from) || stat(path, &to) ||
+	    !S_ISREG(to.st_mode) || from.st_dev != to.st_dev || from.st_ino != to.st_ino)
+		return 0;
+	log_err(0, "%s is the recording that is to be read: writing there would destroy it", path);
+	log_hint("name another file to write");
+	return -EEXIST;
 }

@@ -22,5 +22,9 @@ int replay_meta(const char *path, struct recording_meta *ret_meta);
  * -ECANCELED of the sink ends the replay without being an error.
  */
 int replay_run(const char *path, const struct record_sink *sink);
+/*
+ * Would writing to path (NULL, "-": stdout) destroy the recording? 0, or -EEXIST after saying so.
+ */
+int replay_spare(const char *recording, const char *path);
 
 #endif

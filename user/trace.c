@@ -75,6 +75,9 @@ void trace_add_destination(struct trace_plan *plan, const struct output *output,
 
 static int open_destinations(struct trace_plan *plan)
 {
+	for (size_t i = 0; i < plan->dest_count && plan->replay; i++)
+		if (replay_spare(plan->replay, plan->dest[i].path))
+			return -EEXIST;
 	for (size_t i = 0; i < plan->dest_count; i++) {
 		struct trace_destination *dest = &plan->dest[i];
 		int err = sink_open(&dest->sink, dest->path);
