@@ -167,6 +167,52 @@ static void test_deletes_that_do_not_stay(void **state)
 	expect_none(&purge, 5); /* a burst of five seconds: the first window has no predecessor */
 }
 
+/* So many keys of a fixed set are out, window by window. */
+static size_t found_of_levels(const unsigned *levels, size_t count)
+{
+	struct second in = purge;
+	struct bench bench;
+	unsigned out = 0;
+	size_t ret;
+
+	start(&bench, NULL);
+	for (size_t i = 0; i < count; i++) {
+		in.deletes = levels[i] > out ? 100 + levels[i] - out : 100;
+		in.inserts = levels[i] > out ? 100 : 100 + out - levels[i];
+		out = levels[i];
+		seconds(&bench, &in, 1);
+	}
+	ret = found(&bench);
+	stop(&bench);
+	return ret;
+}
+
+static void test_keys_that_go_and_come_again(void **state)
+{
+	static const unsigned wave[] = {10, 90, 40, 50, 60, 70, 80, 89, 30, 20, 33, 44, 55, 66, 77};
+	static const unsigned rise[] = {10, 90, 40, 50, 100, 110, 120, 130, 140};
+
+	(void)state;
+	assert_int_equal(found_of_levels(wave, sizeof(wave) / sizeof(*wave)), 0);
+	assert_int_equal(found_of_levels(rise, sizeof(rise) / sizeof(*rise)), 1);
+}
+
+/* A Clear takes all out, and leaves nothing behind. */
+static void test_entries_that_were_cleared(void **state)
+{
+	struct second in = purge;
+	struct bench bench;
+
+	(void)state;
+	start(&bench, NULL);
+	for (unsigned i = 0; i < 10; i++) {
+		bench.sample.epoch++;
+		seconds(&bench, &in, 1);
+	}
+	assert_int_equal(found(&bench), 0);
+	stop(&bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +224,8 @@ int main(void)
 		cmocka_unit_test(test_deleted_entries_that_nothing_sweeps),
 		cmocka_unit_test(test_a_few_of_many_deletes_stay),
 		cmocka_unit_test(test_deletes_that_do_not_stay),
+		cmocka_unit_test(test_keys_that_go_and_come_again),
+		cmocka_unit_test(test_entries_that_were_cleared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,10 @@ struct trap_past {
 	uint64_t dirty_len;	      /* likewise */
 	uint64_t reclaimer_runs;      /* likewise */
 	double load;		      /* new keys / len(dirty) in the window before */
-	uint64_t retained;     /* deleted entries that came to stay, in this run of windows */
+	uint64_t epoch;		      /* likewise */
+	int64_t deleted;	      /* entries, since the last promotion, rebuild or Clear */
+	int64_t deleted_peak;	      /* the most that those have been */
+	uint64_t retained;     /* of them, those beyond it that came in this run of windows */
 	uint64_t stall_ns;     /* of the last stall event of the process; 0 = none */
 	uint64_t stall_age_ns; /* how long that reader had been inside */
 	uint64_t stall_thread; /* which one */

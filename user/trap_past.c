@@ -30,17 +30,27 @@ static void note_stalls(struct trap_past *past, const struct trap_view *view)
 /*
  * Deleted entries that came to stay in a window without promotion and rebuild: what the
  * lists gained beyond what lives. Threads run on while we read, so that a difference below
- * what they delete in a hundredth of the window is noise.
+ * what they delete in a hundredth of the window is noise. And keys that go and come again leave
+ * now more, now fewer of them: sooner or later more in each of any number of windows, but not more
+ * than ever before.
  */
-static uint64_t newly_retained(const struct trap_past *past, const struct model_map *map)
+static uint64_t newly_retained(struct trap_past *past, const struct model_map *map)
 {
 	const struct model_window *w = &map->window;
-	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
-	double retained = gained - (double)w->rate.inserts + (double)w->rate.deletes;
+	int64_t gained = (int64_t)map->now.dirty_len - (int64_t)past->dirty_len;
+	int64_t stay = gained - (int64_t)w->rate.inserts + (int64_t)w->rate.deletes, beyond;
 
-	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds])
+	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds] ||
+	    map->now.epoch != past->epoch) {
+		past->deleted = past->deleted_peak = 0;
 		return 0;
-	return retained > 0 && retained * 100 >= (double)w->rate.deletes ? (uint64_t)retained : 0;
+	}
+	past->deleted += stay;
+	beyond = past->deleted - past->deleted_peak;
+	if (beyond <= 0)
+		return 0;
+	past->deleted_peak = past->deleted;
+	return stay * 100 >= (int64_t)w->rate.deletes ? (uint64_t)beyond : 0;
 }
 
 void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls)
@@ -72,6 +82,7 @@ void trap_past_after(struct trap_past *past, const struct trap_view *view)
 	}
 	past->backlog = map->now.backlog;
 	past->dirty_len = map->now.dirty_len;
+	past->epoch = map->now.epoch;
 	past->reclaimer_runs = map->now.reclaimer_runs;
 	past->load = map->now.dirty_len
 			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
