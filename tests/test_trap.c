@@ -115,8 +115,8 @@ static void test_pseudo_expansion_of_a_map_that_promotes_every_few_seconds(void 
 	in.dirty_age_s = 6;
 	seconds(&bench, &in, 5);
 	assert_int_equal(found(&bench), 0);
-	/* Twelve seconds after the last one it is overdue. */
-	seconds(&bench, &in, 8);
+	/* Nine seconds after the last one it is overdue. */
+	seconds(&bench, &in, 4);
 	assert_int_equal(found(&bench), 1);
 	stop(&bench);
 }
@@ -137,6 +137,51 @@ static void test_a_finding_ends_when_its_windows_are_quiet(void **state)
 	seconds(&bench, &stuck, 1);
 	assert_int_equal(found(&bench), 2);
 	assert_int_equal(traps_first_new(bench.traps), 1);
+	stop(&bench);
+}
+
+/* It promotes every six seconds; the window in which it goes on after a pause has few misses. */
+static void test_pseudo_expansion_of_a_map_that_was_paused(void **state)
+{
+	struct second in = stuck, idle = {.read_len = 1000, .dirty_len = 1000, .threshold = 1000};
+	struct bench bench;
+
+	(void)state;
+	in.misses = 170, in.miss_count = 300, in.dirty_age_s = 2;
+	start(&bench, NULL);
+	seconds(&bench, &in, 3);
+	seconds(&bench, &idle, 8);
+	in.misses = 10, in.dirty_age_s = 12;
+	seconds(&bench, &in, 1);
+	assert_int_equal(found(&bench), 0);
+	in.misses = 170;
+	seconds(&bench, &in, 1);
+	assert_int_equal(found(&bench), 0);
+	in.misses = 10; /* and this is its rate */
+	seconds(&bench, &in, 3);
+	assert_int_equal(found(&bench), 1);
+	stop(&bench);
+}
+
+/* One read every few seconds: the windows between are idle, and the trap is one and the same. */
+static void test_a_finding_goes_on_after_a_pause(void **state)
+{
+	static const struct second idle = {.read_len = 1000, .dirty_len = 1000};
+	struct second in = stuck;
+	struct bench bench;
+
+	(void)state;
+	start(&bench, NULL);
+	for (unsigned i = 0; i < 4; i++, in.dirty_age_s += 4) {
+		seconds(&bench, &in, 1);
+		assert_int_equal(finding(&bench, 0)->until_ns, 0);
+		seconds(&bench, &idle, 3);
+		assert_int_not_equal(finding(&bench, 0)->until_ns, 0);
+	}
+	assert_int_equal(found(&bench), 1);
+	in.dirty_age_s -= 2; /* another dirty */
+	seconds(&bench, &in, 1);
+	assert_int_equal(found(&bench), 2);
 	stop(&bench);
 }
 
@@ -368,6 +413,8 @@ int main(void)
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_may_be_idle),
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_promotes_every_few_seconds),
 		cmocka_unit_test(test_a_finding_ends_when_its_windows_are_quiet),
+		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_was_paused),
+		cmocka_unit_test(test_a_finding_goes_on_after_a_pause),
 		cmocka_unit_test(test_the_first_window_of_an_older_map_is_not_judged),
 		cmocka_unit_test(test_read_diffusion_is_found),
 		cmocka_unit_test(test_read_diffusion_says_what_dominates),

@@ -176,6 +176,15 @@ static void forget_findings(struct traps *traps)
 	traps->first_new -= gone;
 }
 
+/* The map is there, and this finding is of it. */
+static bool is_in(const struct finding *finding, const struct model *model,
+		  const struct model_map *map)
+{
+	return !finding->gone_ns && finding->addr == map->info.key.addr &&
+	       finding->id == map->info.key.id &&
+	       finding->pid == (int)model_target(model, map->info.key.target)->info.pid;
+}
+
 /* *ret_found is where it is kept; unchanged when there is no room for more. */
 static int raise_finding(struct traps *traps, const char *trap, const char *link,
 			 const struct trap_view *view, const struct verdict *verdict,
@@ -258,6 +267,29 @@ static void note_verdict(struct row *row, const struct trap_view *view,
 	row->bits = row->bits << 1 | verdict->holds;
 }
 
+/*
+ * Held long enough. What began at that very moment and was over goes on: it was quiet only
+ * because nobody used the map meanwhile.
+ */
+static int raise_or_go_on(struct traps *traps, const struct trap *trap, struct row *row,
+			  const struct trap_view *view, const struct verdict *verdict)
+{
+	uint64_t near_ns = (uint64_t)traps->interval_ms * 1000000 / 2;
+	size_t i = traps->finding_count;
+
+	while (i > 0 && !(traps->finding[i - 1].trap == trap->name &&
+			  is_in(&traps->finding[i - 1], view->model, view->map)))
+		i--;
+	if (!i || !verdict->since_ns || traps->finding[i - 1].until_ns == 0 ||
+	    row->since_ns - traps->finding[i - 1].since_ns + near_ns > 2 * near_ns)
+		return raise_finding(traps, trap->name, trap->link, view, verdict, row->since_ns,
+				     &row->found);
+	row->found = traps->found[i - 1];
+	traps->finding[i - 1].until_ns = 0;
+	update_finding(traps, row, view, verdict);
+	return 0;
+}
+
 static int judge(struct traps *traps, const struct trap *trap, struct row *row,
 		 const struct trap_view *view)
 {
@@ -274,8 +306,7 @@ static int judge(struct traps *traps, const struct trap *trap, struct row *row,
 	if (row->found)
 		follow_finding(traps, row, view, &verdict);
 	else if (verdict.holds && count_bits(row->bits, verdict.of) >= verdict.raise)
-		return raise_finding(traps, trap->name, trap->link, view, &verdict, row->since_ns,
-				     &row->found);
+		return raise_or_go_on(traps, trap, row, view, &verdict);
 	return 0;
 }
 
@@ -349,17 +380,11 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 static void end_map(struct traps *traps, struct watch *watch, const struct model *model,
 		    const struct model_map *map)
 {
-	int pid = (int)model_target(model, map->info.key.target)->info.pid;
-
 	for (size_t i = 0; i < TRAP_COUNT; i++)
 		watch->row[i].found = NULL;
-	for (size_t i = 0; i < traps->finding_count; i++) {
-		struct finding *finding = &traps->finding[i];
-
-		if (finding->pid == pid && finding->addr == map->info.key.addr &&
-		    finding->id == map->info.key.id && !finding->gone_ns)
-			finding->gone_ns = model->window.end_ns;
-	}
+	for (size_t i = 0; i < traps->finding_count; i++)
+		if (is_in(&traps->finding[i], model, map))
+			traps->finding[i].gone_ns = model->window.end_ns;
 }
 
 /* One watch for each map of the model, in its order. */

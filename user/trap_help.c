@@ -33,15 +33,9 @@ double trap_per_second(uint64_t count, uint64_t ns)
 double trap_miss_rate(const struct trap_view *view)
 {
 	const struct trap_past *past = view->past;
-	double now = trap_per_second(past->misses[0], past->ns[0]), recent;
-	uint64_t misses = 0, ns = 0;
 
-	for (size_t i = 0; i < TRAP_RECENT; i++) {
-		misses += past->misses[i];
-		ns += past->ns[i];
-	}
-	recent = trap_per_second(misses, ns);
-	return now > recent ? now : recent;
+	return past->idle && past->misses[0] && past->busy_rate > past->rate ? past->busy_rate
+									     : past->rate;
 }
 
 bool trap_promotes_periodically(const struct trap_view *view)
@@ -50,7 +44,7 @@ bool trap_promotes_periodically(const struct trap_view *view)
 	uint64_t now = view->model->window.end_ns;
 
 	return past->promote_every_ns && past->promote_every_ns <= PERIODIC_MAX_NS &&
-	       now - past->promoted_ns < 2 * past->promote_every_ns;
+	       now - past->promoted_ns < past->promote_every_ns + past->promote_every_ns / 2;
 }
 
 uint64_t trap_hold_ns(const struct model_map *map)

@@ -53,6 +53,19 @@ static uint64_t newly_retained(struct trap_past *past, const struct model_map *m
 	return stay * 100 >= (int64_t)w->rate.deletes ? (uint64_t)beyond : 0;
 }
 
+static double miss_rate(const struct trap_past *past)
+{
+	double now = trap_per_second(past->misses[0], past->ns[0]), recent;
+	uint64_t misses = 0, ns = 0;
+
+	for (size_t i = 0; i < TRAP_RECENT; i++) {
+		misses += past->misses[i];
+		ns += past->ns[i];
+	}
+	recent = trap_per_second(misses, ns);
+	return now > recent ? now : recent;
+}
+
 void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls)
 {
 	const struct model_map *map = view->map;
@@ -62,6 +75,7 @@ void trap_past_before(struct trap_past *past, const struct trap_view *view, bool
 	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
 	past->misses[0] = map->window.count[ST_COUNTER_misses];
 	past->ns[0] = map->window.ns;
+	past->rate = miss_rate(past);
 	past->retained = retained ? past->retained + retained : 0;
 	if (stalls)
 		note_stalls(past, view);
@@ -80,6 +94,9 @@ void trap_past_after(struct trap_past *past, const struct trap_view *view)
 			past->promote_every_ns = past->promoted_ns ? now - past->promoted_ns : 0;
 		past->promoted_ns = now;
 	}
+	past->idle = !past->misses[0] && !model_writes(&map->window);
+	if (!past->idle)
+		past->busy_rate = past->rate;
 	past->backlog = map->now.backlog;
 	past->dirty_len = map->now.dirty_len;
 	past->epoch = map->now.epoch;
