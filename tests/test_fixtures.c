@@ -39,9 +39,9 @@ struct fixture {
 			"dirty_age_s", "miss_debt", "threshold", "dirty_len", ##__VA_ARGS__        \
 		}                                                                                  \
 	}
-#define DIFFUSION(dominates)                                                                       \
+#define DIFFUSION(dominates, says)                                                                 \
 	{                                                                                          \
-		"read-diffusion", FINDING_WARNING, dominates, "SMAP_ABSENT_FILTER",                \
+		"read-diffusion", FINDING_WARNING, dominates, says,                                \
 		{                                                                                  \
 			"promotions", "rebuilds", "copied_per_new_key", "cost_share", "new_keys"   \
 		}                                                                                  \
@@ -61,9 +61,10 @@ static const struct fixture fixtures[] = {
 	{"pseudo-canonical", {PSEUDO(WARNING, "more misses are needed", "promotion_in_s")}},
 	{"pseudo-hits-100", {PSEUDO(NOTICE, "smap_range()")}},
 	{"pseudo-trickle-bytes", {PSEUDO(WARNING, "SMAP_POLICY_FIXED", "promotion_in_s")}},
-	{"diffusion-reload-bytes", {DIFFUSION("misses that take the lock cost most")}},
-	{"diffusion-absent-threads", {DIFFUSION("promotions cascade")}},
-	{"diffusion-range", {DIFFUSION("copying costs most")}},
+	{"diffusion-reload-bytes",
+	 {DIFFUSION("misses that take the lock cost most", "SMAP_ABSENT_FILTER")}},
+	{"diffusion-absent-threads", {DIFFUSION("promotions cascade", "SMAP_ABSENT_FILTER")}},
+	{"diffusion-range", {DIFFUSION("copying costs most", "smap_snapshot()")}},
 	{"starvation-canonical",
 	 {STARVATION(WARNING, "a reader does not leave its section", "smap_read_unlock()",
 		     "backlog", "reclaimed", "oldest_retired_s", "reader_thread",

@@ -246,6 +246,28 @@ static void test_read_diffusion_says_what_dominates(void **state)
 	stop(&bench);
 }
 
+static void expect_remedy(unsigned events, enum smap_reason reason, const char *text)
+{
+	struct second in = cascade;
+	struct bench bench;
+
+	in.promotions = 4, in.events = events, in.reason = reason;
+	start(&bench, NULL);
+	seconds(&bench, &in, 2);
+	assert_non_null(strstr(finding(&bench, 0)->remedy, text));
+	stop(&bench);
+}
+
+/* A policy helps only where misses promote. */
+static void test_read_diffusion_by_what_promotes(void **state)
+{
+	(void)state;
+	expect_remedy(4, SMAP_REASON_misses, "SMAP_POLICY_FIXED");
+	expect_remedy(3, SMAP_REASON_range, "smap_snapshot()");
+	expect_remedy(2, SMAP_REASON_range, "SMAP_POLICY_FIXED");
+	expect_remedy(3, SMAP_REASON_overflow, ".miss_counter_bits");
+}
+
 static void test_read_diffusion_needs_each_condition(void **state)
 {
 	struct second in;
@@ -418,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_window_of_an_older_map_is_not_judged),
 		cmocka_unit_test(test_read_diffusion_is_found),
 		cmocka_unit_test(test_read_diffusion_says_what_dominates),
+		cmocka_unit_test(test_read_diffusion_by_what_promotes),
 		cmocka_unit_test(test_read_diffusion_needs_each_condition),
 		cmocka_unit_test(test_read_diffusion_needs_two_of_three_windows),
 		cmocka_unit_test(test_a_long_window_is_judged_by_its_rates),

@@ -25,6 +25,8 @@ struct second {
 	double miss_count, threshold, read_len, dirty_len, dirty_age_s, backlog, oldest_s;
 	bool stall, stands; /* the reclaimer makes no round */
 	bool gone;	    /* the map is, at its end */
+	unsigned events;    /* of promotions, for this reason: */
+	enum smap_reason reason;
 };
 
 /* A map in pseudo-expansion; what a test changes of it decides. */
@@ -136,6 +138,15 @@ static void window(struct bench *bench, const struct second *in, uint64_t length
 						   .id = 1,
 						   .ts_ns = bench->now,
 						   .args = {77, 2 * SECOND}}};
+		add(bench, &record);
+	}
+	for (unsigned i = 0; i < in->events; i++) {
+		record = (struct record){.kind = RECORD_EVENT,
+					 .event = {.kind = SMAP_PROBE_promote,
+						   .addr = 1,
+						   .id = 1,
+						   .ts_ns = bench->now,
+						   .args = {0, 0, 0, 0, in->reason}}};
 		add(bench, &record);
 	}
 	record = (struct record){.kind = RECORD_WINDOW,

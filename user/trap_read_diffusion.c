@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+#define PROMOTE_REASON 4 /* in st_event.args: of the probe's arguments without the map */
+
 static double cost_of_waiting(const struct model_map *map)
 {
 	return (double)map->window.rate.lock_wait_ns + (double)trap_hold_ns(map);
@@ -22,6 +24,55 @@ static uint64_t calm_threshold(const struct trap_view *view)
 	while (threshold < want)
 		threshold *= 2;
 	return threshold;
+}
+
+/* How many of the window's promotions had this reason, as far as their events are there. */
+static uint64_t promotions_by(const struct trap_view *view, enum smap_reason reason)
+{
+	const struct st_key *key = &view->map->info.key;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < model_event_count(view->model); i++) {
+		const struct st_event *event = model_event(view->model, i);
+
+		count += event->kind == SMAP_PROBE_promote && event->target == key->target &&
+			 event->addr == key->addr && event->id == key->id &&
+			 event->args[PROMOTE_REASON] == reason;
+	}
+	return count;
+}
+
+static void say_remedy(const struct trap_view *view, struct verdict *v)
+{
+	const uint64_t *count = view->map->window.count;
+	uint64_t most = count[ST_COUNTER_promotions] / 2;
+	uint64_t copies = count[ST_COUNTER_copied] / count[ST_COUNTER_rebuilds];
+
+	if (promotions_by(view, SMAP_REASON_range) > most)
+		verdict_remedy(v,
+			       "smap_range() promotes when a new key is there, and the first new "
+			       "key after that copies %" PRIu64
+			       " entries. Call it less often, or take a smap_snapshot() to iterate "
+			       "over, which promotes nothing; and store new keys together.",
+			       copies);
+	else if (promotions_by(view, SMAP_REASON_overflow) > most)
+		verdict_remedy(
+			v,
+			"The 16-bit counter of misses wraps, which promotes, and the first "
+			"new key after that copies %" PRIu64
+			" entries: leave .miss_counter_bits at 64. If most lookups are of "
+			"absent keys, .flags = SMAP_ABSENT_FILTER answers them without a miss.",
+			copies);
+	else
+		verdict_remedy(
+			v,
+			"Look a key up before you store it, and store new keys together: each "
+			"first new key after a promotion copies %" PRIu64
+			" entries. If most lookups are of absent keys, .flags = SMAP_ABSENT_FILTER "
+			"answers them without a miss. Or promote less often: SMAP_POLICY_FIXED "
+			"with .policy_arg = %" PRIu64
+			" promotes about once a second at this rate of misses.",
+			copies, calm_threshold(view));
 }
 
 static void say(const struct trap_view *view, struct verdict *v, double per_new)
@@ -45,14 +96,7 @@ static void say(const struct trap_view *view, struct verdict *v, double per_new)
 	verdict_add(v, "rebuild_ns", (double)map->window.rate.rebuild_ns, NULL, 0, "ns");
 	verdict_add(v, "lock_wait_ns", (double)map->window.rate.lock_wait_ns, NULL, 0, "ns");
 	verdict_add(v, "miss_hold_ns", (double)trap_hold_ns(map), NULL, 0, "ns");
-	verdict_remedy(v,
-		       "Look a key up before you store it, and store new keys together: each first "
-		       "new key after a promotion copies %" PRIu64
-		       " entries. If most lookups are of absent keys, .flags = SMAP_ABSENT_FILTER "
-		       "answers them without a miss. Or promote less often: SMAP_POLICY_FIXED with "
-		       ".policy_arg = %" PRIu64
-		       " promotes about once a second at this rate of misses.",
-		       count[ST_COUNTER_copied] / count[ST_COUNTER_rebuilds], calm_threshold(view));
+	say_remedy(view, v);
 }
 
 static void judge(const struct trap_view *view, struct verdict *v)
