@@ -41,10 +41,11 @@ double trap_miss_rate(const struct trap_view *view)
 bool trap_promotes_periodically(const struct trap_view *view)
 {
 	const struct trap_past *past = view->past;
-	uint64_t now = view->model->window.end_ns;
+	uint64_t now = view->model->window.end_ns, every = past->promote_every_ns;
+	/* Either time is known to a window. */
+	uint64_t late = every / 4 > 2 * past->ns[0] ? every / 4 : 2 * past->ns[0];
 
-	return past->promote_every_ns && past->promote_every_ns <= PERIODIC_MAX_NS &&
-	       now - past->promoted_ns < past->promote_every_ns + past->promote_every_ns / 2;
+	return every && every <= PERIODIC_MAX_NS && now - past->promoted_ns < every + late;
 }
 
 uint64_t trap_hold_ns(const struct model_map *map)
