@@ -303,6 +303,7 @@ static json_t *active_json(const struct report *report)
 			continue;
 		object = json_object();
 		set_text(object, "trap", finding->trap);
+		set_text(object, "severity", report_severity(finding->severity));
 		set_u64(object, "pid", (uint64_t)finding->pid);
 		set_addr(object, "addr", finding->addr);
 		set_u64(object, "id", finding->id);

@@ -78,36 +78,39 @@ struct shape_worker {
 };
 
 #define SHAPE_STEPS(X)                                                                             \
-	X(hit)	   /* load an old key */                                                           \
-	X(hot)	   /* the same, skewed */                                                          \
-	X(absent)  /* load a key that is never there */                                            \
-	X(newest)  /* load the newest fresh key */                                                 \
-	X(fresh)   /* store a new key */                                                           \
-	X(window)  /* store a new key, delete the one arg keys before it */                        \
-	X(reload)  /* a cache: look a new key up first, then as window */                          \
-	X(burst)   /* store arg new keys, once */                                                  \
-	X(chunk)   /* store arg new keys */                                                        \
-	X(batch)   /* load arg absent keys */                                                      \
-	X(cache)   /* load a key, skewed, and store it if it is absent */                          \
-	X(expire)  /* delete an old key, skewed */                                                 \
-	X(ensure)  /* load-or-store an old key, skewed */                                          \
-	X(take)	   /* load-and-delete an old key, then store it again */                           \
-	X(gone)	   /* delete a key that is never there */                                          \
-	X(refill)  /* store the old keys again, once */                                            \
-	X(brief)   /* a map of its own: create, arg keys, misses, destroy */                       \
-	X(sweep)   /* store a new key after a promotion: a rebuild */                              \
-	X(cascade) /* store a new key as window, then load arg absent ones */                      \
-	X(replace) /* store an old key */                                                          \
-	X(remove)  /* delete the next old key; ends with the last */                               \
-	X(restore) /* delete an old key and store it again */                                      \
-	X(compare) /* delete the next old key by compare-and-delete */                             \
-	X(promote) /* Range, which promotes */                                                     \
-	X(clear)   /* Clear */                                                                     \
-	X(hold)	   /* stay in a section for arg milliseconds */                                    \
-	X(spin)	   /* compute, without the map */                                                  \
-	X(calm)	   /* load from the calm maps */                                                   \
-	X(pause)   /* stop the process for arg milliseconds */                                     \
-	X(starve)  /* take the CPU from the reclaimer, until the end */
+	X(hit)	    /* load an old key */                                                          \
+	X(hot)	    /* the same, skewed */                                                         \
+	X(absent)   /* load a key that is never there */                                           \
+	X(trudge)   /* the same, then sleep arg milliseconds: makes up for nothing */              \
+	X(newest)   /* load the newest fresh key */                                                \
+	X(fresh)    /* store a new key */                                                          \
+	X(window)   /* store a new key, delete the one arg keys before it */                       \
+	X(reload)   /* a cache: look a new key up first, then as window */                         \
+	X(burst)    /* store arg new keys, once */                                                 \
+	X(chunk)    /* store arg new keys */                                                       \
+	X(batch)    /* load arg absent keys */                                                     \
+	X(cache)    /* load a key, skewed, and store it if it is absent */                         \
+	X(expire)   /* delete an old key, skewed */                                                \
+	X(ensure)   /* load-or-store an old key, skewed */                                         \
+	X(take)	    /* load-and-delete an old key, then store it again */                          \
+	X(gone)	    /* delete a key that is never there */                                         \
+	X(refill)   /* store the old keys again, once */                                           \
+	X(brief)    /* a map of its own: create, arg keys, misses, destroy */                      \
+	X(sweep)    /* store a new key after a promotion: a rebuild */                             \
+	X(cascade)  /* store a new key as window, then load arg absent ones */                     \
+	X(replace)  /* store an old key */                                                         \
+	X(remove)   /* delete the next old key; ends with the last */                              \
+	X(restore)  /* delete an old key and store it again */                                     \
+	X(roam)	    /* delete an old key if it is there, else store it */                          \
+	X(compare)  /* delete the next old key by compare-and-delete */                            \
+	X(promote)  /* Range, which promotes */                                                    \
+	X(clear)    /* Clear */                                                                    \
+	X(snapshot) /* take one, and let it go */                                                  \
+	X(hold)	    /* stay in a section for arg milliseconds */                                   \
+	X(spin)	    /* compute, without the map */                                                 \
+	X(calm)	    /* load from the calm maps */                                                  \
+	X(pause)    /* stop the process for arg milliseconds */                                    \
+	X(starve)   /* take the CPU from the reclaimer, until the end */
 
 #define SHAPE_STEP_DECLARE(name) bool step_##name(struct shape_worker *w);
 SHAPE_STEPS(SHAPE_STEP_DECLARE)

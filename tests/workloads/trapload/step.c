@@ -154,6 +154,16 @@ bool step_gone(struct shape_worker *w)
 	return true;
 }
 
+bool step_roam(struct shape_worker *w)
+{
+	uint64_t key = draw(w) % w->run->keys;
+
+	if (!KEYED(smap_delete, w->run, key))
+		put(w->run, key);
+	w->ops++;
+	return true;
+}
+
 bool step_refill(struct shape_worker *w)
 {
 	for (uint64_t key = 0; key < w->run->keys; key++)
@@ -189,6 +199,13 @@ bool step_sweep(struct shape_worker *w)
 bool step_absent(struct shape_worker *w)
 {
 	get(w, ABSENT_BASE + draw(w) % (w->run->keys + 1));
+	return true;
+}
+
+bool step_trudge(struct shape_worker *w)
+{
+	step_absent(w);
+	shape_sleep_until(shape_now_ns() + w->actor->arg * MS_NS);
 	return true;
 }
 
@@ -353,6 +370,17 @@ bool step_calm(struct shape_worker *w)
 	if (!w->run->shape->calm)
 		return false;
 	smap_load_u64(w->run->calm[draw(w) % w->run->shape->calm], draw(w) % 100, &value);
+	return true;
+}
+
+/* Of values that the map does not free. */
+bool step_snapshot(struct shape_worker *w)
+{
+	struct smap_snapshot *snapshot;
+
+	shape_must(smap_snapshot(w->run->map, &snapshot, NULL), "smap_snapshot");
+	smap_snapshot_unref(snapshot);
+	w->ops++;
 	return true;
 }
 

@@ -56,6 +56,13 @@ static const struct shape unseen[] = {
 	       DO({step_burst, 200, .from = 0.5}, AT(ensure, 2000), AT(newest, 30)), .bytes = 1),
 	PSEUDO("ratio", 100000, DO({step_burst, 2000, .from = 0.5}, AT(hot, 4000), AT(newest, 100)),
 	       POLICY(RW_RATIO, 0)),
+	SHAPE("seldom-read", "pseudo-expansion", 15, 0.5, 5, 3000,
+	      DO({step_burst, 50, .from = 0.5}, AT(newest, 0.35))),
+	SHAPE("ranges-that-cease", "pseudo-expansion", 26, 16.3, 5, 20000,
+	      DO({step_fresh, .rate = 5, .to = 16}, {step_promote, .rate = 0.25, .to = 16.1},
+		 {step_burst, 10, .from = 16.3}, AT(hit, 1000))),
+	PSEUDO("snapshots", 20000,
+	       DO({step_burst, 100, .from = 0.5}, AT(snapshot, 3), AT(newest, 10))),
 	/* read-diffusion */
 	DIFFUSION("readers-first", 20000,
 		  DO({step_reload, 20000, .rate = 60, .threads = 4}, {step_absent, .threads = 2})),
@@ -88,6 +95,11 @@ static const struct shape unseen[] = {
 	SHAPE("tombs-beside-dirty", "pseudo-expansion,write-starvation", 12, 0.5, 5, 40000,
 	      DO({step_burst, 200, .from = 0.5}, {step_remove, .rate = 300, .from = 0.5},
 		 AT(newest, 20))),
+	SHAPE("hold-beside-dirty", "pseudo-expansion,write-starvation", 12, 0.5, 5, 20000,
+	      DO({step_burst, 200, .from = 0.5}, HOLD, AT(newest, 20), AT(replace, 500)), FREES),
+	SHAPE("cascade-then-stuck", "pseudo-expansion,read-diffusion", 16, 6.5, 5, 5000,
+	      DO({step_cascade, 12000, .to = 6}, {step_burst, 50, .from = 6.5},
+		 {step_newest, .rate = 20, .from = 6.5})),
 	/*
 	 * Reads that all hit, beside busy maps: a hit leaves no trace in its map, so that from
 	 * outside this is an idle map, which is no trap (docs/scoring.md). Not in the score.
@@ -114,6 +126,14 @@ static const struct shape unseen[] = {
 	QUIET("paused-near-promotion", 11, 10000,
 	      DO({step_burst, 100, .from = 1}, {step_newest, .rate = 1500, .from = 1},
 		 {step_pause, 4000, .from = 3})),
+	/* The promotion is 18 s of its own time away. It goes on in other parts of windows. */
+	QUIET("paused-again", 27, 2000,
+	      DO({step_burst, 20, .from = 0.3}, {step_trudge, 9}, {step_pause, 5000, .from = 2.3},
+		 {step_pause, 5000, .from = 9.97}, {step_pause, 5000, .from = 17.64})),
+	QUIET("narrow-counter-wraps", 12, 300000, DO(AT(fresh, 1), AT(absent, 25000)),
+	      .map = {.miss_counter_bits = 16}),
+	QUIET("come-and-go", 20, 1000, DO(AT(roam, 5000))),
+	QUIET("snapshots-of-all", 8, 20000, DO(AT(snapshot, 20), AT(replace, 2000), AT(hit, 2000))),
 	QUIET("many-misses-fixed", 12, 10000, DO(AT(fresh, 5), {step_batch, 2000, .rate = 100}),
 	      POLICY(FIXED, 2000000)),
 	QUIET("sweeps-each-3s", 10, 50000, DO(AT(remove, 500), AT(sweep, 0.33), AT(hit, 500))),
