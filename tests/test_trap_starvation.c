@@ -95,6 +95,23 @@ static void test_a_reclaimer_that_makes_no_round(void **state)
 	stop(&bench);
 }
 
+/* A purge whose values take long to free, and a few writes meanwhile. */
+static void test_a_reclaimer_that_frees_a_burst(void **state)
+{
+	struct second in = standing;
+	struct bench bench;
+
+	(void)state;
+	in.replaces = 10, in.backlog = 10000, in.oldest_s = 5;
+	expect_none(&in, 60);
+	start(&bench, NULL);
+	seconds(&bench, &in, 5);
+	in.replaces = 950;
+	seconds(&bench, &in, 3);
+	assert_int_equal(found(&bench), 1);
+	stop(&bench);
+}
+
 /* It sleeps while there is nothing to free. */
 static void test_a_reclaimer_that_may_sleep(void **state)
 {
@@ -220,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_write_starvation_by_the_reclaimer),
 		cmocka_unit_test(test_write_starvation_needs_each_condition),
 		cmocka_unit_test(test_a_reclaimer_that_makes_no_round),
+		cmocka_unit_test(test_a_reclaimer_that_frees_a_burst),
 		cmocka_unit_test(test_a_reclaimer_that_may_sleep),
 		cmocka_unit_test(test_deleted_entries_that_nothing_sweeps),
 		cmocka_unit_test(test_a_few_of_many_deletes_stay),

@@ -37,6 +37,7 @@ struct trap_past {
 	uint64_t backlog;	   /* at the end of the window before */
 	uint64_t dirty_len;	   /* likewise */
 	uint64_t reclaimer_runs;   /* likewise */
+	uint64_t left;		   /* values that left the map and that the reclaimer has not met */
 	double load;		   /* new keys / len(dirty) in the window before */
 	uint64_t epoch;		   /* likewise */
 	int64_t deleted;	   /* entries, since the last promotion, rebuild or Clear */

@@ -69,13 +69,16 @@ static double miss_rate(const struct trap_past *past)
 void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls)
 {
 	const struct model_map *map = view->map;
-	uint64_t retained = newly_retained(past, map);
+	uint64_t retained = newly_retained(past, map),
+		 retired = map->window.count[ST_COUNTER_retired];
 
 	memmove(&past->misses[1], &past->misses[0], sizeof(past->misses) - sizeof(uint64_t));
 	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
 	past->misses[0] = map->window.count[ST_COUNTER_misses];
 	past->ns[0] = map->window.ns;
 	past->rate = miss_rate(past);
+	past->left += map->window.rate.replaces + map->window.rate.deletes;
+	past->left -= retired < past->left ? retired : past->left;
 	past->retained = retained ? past->retained + retained : 0;
 	if (stalls)
 		note_stalls(past, view);
@@ -100,6 +103,8 @@ void trap_past_after(struct trap_past *past, const struct trap_view *view)
 	past->backlog = map->now.backlog;
 	past->dirty_len = map->now.dirty_len;
 	past->epoch = map->now.epoch;
+	if (map->now.reclaimer_runs != past->reclaimer_runs)
+		past->left = 0;
 	past->reclaimer_runs = map->now.reclaimer_runs;
 	past->load = map->now.dirty_len
 			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len

@@ -19,6 +19,8 @@
 #define STALL_RECENT_NS 3000000000ULL /* a reader still inside is reported every second */
 #define RETAINED_WARNING 0.1	      /* of the entries listed; fewer are a notice */
 
+#define STANDING_SHARE 0.1 /* of the backlog, what came to it since: growing */
+
 static const char by_reader[] = "a reader does not leave its section";
 static const char by_reclaimer[] = "the reclaimer does not get to run";
 static const char by_nobody[] = "deleted entries that nothing sweeps";
@@ -37,7 +39,8 @@ static bool backlog_grows(const struct trap_view *view)
 
 /*
  * The reclaimer itself counts what is retired, so that of one that does not run at all
- * nothing is known but that: values went out of the map, and it made no round.
+ * nothing is known but that: values went out of the map, and it made no round. Nor does it while
+ * it frees a burst of values, which takes its time: then few came since, beside what it has.
  */
 static bool reclaimer_stands(const struct trap_view *view)
 {
@@ -46,6 +49,7 @@ static bool reclaimer_stands(const struct trap_view *view)
 	return view->past->windows && (map->info.flags & SMAP_STATE_FREES) &&
 	       map->window.rate.replaces + map->window.rate.deletes &&
 	       !map->window.count[ST_COUNTER_reclaimed] &&
+	       (double)view->past->left >= STANDING_SHARE * (double)map->now.backlog &&
 	       map->now.reclaimer_runs == view->past->reclaimer_runs;
 }
 
