@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "smap.h"
