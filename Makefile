@@ -227,7 +227,7 @@ demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 demo-traps: all $(WORKLOADS)  ## the three traps, with and without the remedy
 	$(Q)O=$(O) tests/demo-traps.sh
 
-pictures: all $(WORKLOADS) $(BROWSER)  ## take the pictures of docs/terminal.md and docs/serve.md
+pictures: all $(WORKLOADS) $(BROWSER)  ## take the pictures of the docs
 	$(Q)O=$(O) tests/pictures.sh
 
 score: all $(WORKLOADS)  ## measure the detectors on labelled traffic; ONLY=REGEX JOBS=N MARGINS=1

@@ -78,7 +78,7 @@ async function testPromotion(page, assert) {
 	assert.equal(await page.evaluate(() => document.activeElement.textContent), "live.0");
 	await page.keyboard.press("Enter");
 	await page.locator("#detail-title", { hasText: "live.0" }).waitFor();
-	assert.equal(await page.locator("#detail canvas").count(), 6);
+	assert.equal(await page.locator("#detail .charts canvas").count(), 6);
 	const label = `{pid="${child.pid}",comm="mapload",name="live.0"}`;
 	const promotions = await metric(`smap_promotions_total${label}`);
 
@@ -87,6 +87,41 @@ async function testPromotion(page, assert) {
 
 	assert.equal(said.split(" / ")[1], String(promotions), "the page and /metrics agree");
 	return child;
+}
+
+/* By keyboard: where the newest promotion is, and what the cell beside it says. */
+async function testHeat(page, assert) {
+	const child = start(mapload, "--name", "warm", "--mix", "promote", "--keys", "100", "--rate", "5000", "--seconds", "60");
+	const heat = page.locator("#detail .heat");
+	const reading = heat.locator("[role=status]");
+
+	await page.fill("#filter", String(child.pid));
+	await rowOf(page, "warm.0").click();
+	await page.locator("#detail-title", { hasText: "warm.0" }).waitFor();
+	await heat.locator("canvas").waitFor();
+	await windows(page, 3);
+	assert.match(await heat.locator("canvas").getAttribute("aria-label"), /^(About )?[\d,]+ promotions? since .*, of [\d.k]+ – [\d.k]+ entries/);
+	await heat.locator("canvas").focus();
+	await page.keyboard.press("ArrowLeft");
+	await page.waitForFunction((e) => /entries: (about )?[1-9][\d,]* promotion/.test(e.textContent), await reading.elementHandle());
+	await page.keyboard.press("p"); // it stands still, and is not in the way of other keys
+	await page.locator("#state[data-state=pause]").waitFor();
+	const before = await reading.textContent();
+
+	await page.keyboard.press("ArrowUp");
+	assert.notEqual(await reading.textContent(), before);
+	await page.keyboard.press("ArrowDown");
+	assert.equal(await reading.textContent(), before);
+	assert(await heat.locator("canvas").evaluate((canvas) => {
+		const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+
+		return new Set(new Uint32Array(data.buffer)).size;
+	}) > 3, "cells in several colours");
+	await page.keyboard.press("p");
+	await page.locator("#state[data-state=live]").waitFor();
+	await page.keyboard.press("Escape");
+	child.kill("SIGKILL");
+	await page.fill("#filter", "");
 }
 
 async function testClose(page, assert, child) {
@@ -145,6 +180,7 @@ run(async ({ open, assert, checks }) => {
 
 		await clean(page, checks, assert, "a map, light");
 		await testClose(page, assert, child);
+		await testHeat(page, assert);
 		await testPause(page, assert);
 		const trapped = await testFinding(page, assert);
 

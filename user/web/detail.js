@@ -6,6 +6,7 @@
 import { el, histogram, makeChart } from "./charts.js";
 import { duration, percent, si } from "./format.js";
 import { findingCard } from "./findings.js";
+import { Heat, heatAbout } from "./heat.js";
 import { Stacks } from "./stacks.js";
 import { keyOf } from "./store.js";
 
@@ -69,7 +70,10 @@ export class Detail {
 		this.box = document.getElementById("detail");
 		this.key = null;
 		addEventListener("resize", () => this.fit());
-		matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.charts?.forEach((c) => c.chart.redraw()));
+		matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+			this.charts?.forEach((c) => c.chart.redraw());
+			this.heat?.draw();
+		});
 	}
 
 	/* Follows location.hash, so that "back" closes it. */
@@ -87,19 +91,21 @@ export class Detail {
 		this.facts = el("dl", { class: "facts" });
 		this.findings = el("ul", { class: "list" });
 		this.grid = el("div", { class: "charts" });
+		this.heatBox = el("div");
 		this.hists = el("div", { class: "hists" });
 		this.stacksBox = el("div", { hidden: true }, el("h3", { text: "Call stacks" }),
 			el("p", { class: "muted", text: "Each of the last window in which it was seen." }));
 		this.stacks = new Stacks(this.stacksBox);
 		this.title = el("h2", { id: "detail-title", tabindex: "-1", text: map ? map.label : "A map that has gone" });
 		this.box.replaceChildren(el("div", { class: "bar" }, this.title, close), this.findings, this.facts,
-			el("h3", { text: "Over time" }), this.grid,
+			el("h3", { text: "Over time" }), this.grid, this.heatBox,
 			el("h3", { text: "Histograms" }),
 			el("p", { class: "muted", text: "Of the last window in which something happened. Values and how often." }), this.hists,
 			this.stacksBox);
 		this.box.setAttribute("aria-labelledby", "detail-title");
 		this.box.hidden = false;
 		this.makeCharts();
+		this.heat = new Heat(this.heatBox);
 		this.title.focus();
 		this.load(key);
 		this.update();
@@ -107,7 +113,7 @@ export class Detail {
 
 	close() {
 		this.charts?.forEach((c) => c.chart.destroy());
-		this.charts = null;
+		this.charts = this.heat = null;
 		this.past = null;
 		this.box.hidden = true;
 		this.box.removeAttribute("aria-labelledby");
@@ -144,6 +150,8 @@ export class Detail {
 			data[0].unshift(...history.times.slice(0, keep).map((t) => t / 1000));
 			spec.series.forEach((s, i) => data[i + 1].unshift(...past[s[2]].slice(0, keep)));
 		}
+		this.heat.addPast(history.times.map((ms, i) => ({ ms, about: true,
+			cells: i ? heatAbout(past.promotions[i] * (ms - history.times[i - 1]) / 1000, past.promotion_size[i]) : [] })));
 		this.redraw();
 	}
 
@@ -158,6 +166,7 @@ export class Detail {
 	fit() {
 		for (const { chart, box } of this.charts ?? [])
 			chart.setSize({ width: Math.max(box.clientWidth, 240), height: 150 });
+		this.heat?.draw();
 	}
 
 	update() {
@@ -169,6 +178,7 @@ export class Detail {
 			this.title.textContent = map.label;
 		this.facts.replaceChildren(...facts(map));
 		this.addPoint(map);
+		this.heat.add(this.store.window.ms, map.data.hists.promote_entries);
 		this.drawFindings();
 		this.drawHists(map);
 		this.stacks.update(map.data.stacks);
