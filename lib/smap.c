@@ -93,7 +93,8 @@ SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 	return smap_quick_load_u64(map, key, ret_value);
 }
 
-#define MANY 16 /* keys whose cache misses overlap: about what a core has in flight */
+#define MANY 16		   /* keys whose cache misses overlap: about what a core has in flight */
+#define CACHED_GROUPS 1024 /* a table of 256 KiB: what the caches of a core have misses nothing */
 
 /* Ask for the memory that the loads of these keys will need, in the order of the need. */
 static void prefetch_keys(const struct smap *map, const uint64_t *keys, size_t n)
@@ -101,7 +102,7 @@ static void prefetch_keys(const struct smap *map, const uint64_t *keys, size_t n
 	const struct smap_view *view = smap_read_view(load_read(map));
 	uint64_t hash[MANY];
 
-	if (smap_is_empty_view(view))
+	if (view->groups <= CACHED_GROUPS)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		hash[i] = smap_hash_u64(map, keys[i]);

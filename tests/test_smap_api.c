@@ -228,8 +228,8 @@ static void test_load_many(void **state)
 		if (i % 2)
 			assert_int_equal(smap_store_u64(ks.map, i, &objects[i % 8]), 0);
 	}
-	/* Once from dirty, with misses counted as by single loads, and once from read. */
-	for (int pass = 0; pass < 2; pass++) {
+	/* From dirty, with misses counted as by single loads; from read; from a large table. */
+	for (int pass = 0; pass < 3; pass++) {
 		size_t found = 0, ret = smap_load_many_u64(ks.map, keys, 300, values);
 
 		for (uint64_t i = 0; i < 300; i++) {
@@ -238,6 +238,8 @@ static void test_load_many(void **state)
 			values[i] = UNTOUCHED;
 		}
 		assert_int_equal(ret, found);
+		for (uint64_t i = 1000; pass == 1 && i < 40000; i++)
+			assert_int_equal(smap_store_u64(ks.map, i, objects), 0);
 	}
 	smap_destroy(ks.map);
 }
