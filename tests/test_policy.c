@@ -119,7 +119,9 @@ static void test_what_is_wrong_and_where(void **state)
 	refuse("fail-on: warnin\n", ":1:", "'warning'");
 	refuse("interval: 1\ninterval: 2\n", ":1:", "already seen");
 	refuse("interval: [1]\n", ":1:", "FLOAT");
-	refuse("fail-on: \"x\n", ":1", "libyaml");
+	refuse("interval: 1\nfail-on: \"x\n", ":3:", "unexpected end of stream");
+	refuse("interval: 1\n# \xc3(\n", ":2:", "UTF-8");
+	refuse("interval: 1\ntraps:\n\tx: 1\n", ":3:", "cannot start any token");
 	refuse("maps:\n  - traps: {}\n", ":2:", "pattern");
 	refuse("traps:\n  write-starvation: {raise: abc}\n", ":2:", "FLOAT");
 }
