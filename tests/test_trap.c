@@ -165,6 +165,26 @@ static void test_pseudo_expansion_of_a_map_that_was_paused(void **state)
 	stop(&bench);
 }
 
+/* A machine that stands still: neither that window nor the rate in it counts. */
+static void test_pseudo_expansion_on_a_machine_that_stalled(void **state)
+{
+	struct second in = stuck;
+	struct bench bench;
+
+	(void)state;
+	in.misses = 170, in.miss_count = 100, in.dirty_age_s = 4;
+	start(&bench, NULL);
+	seconds(&bench, &in, 3);
+	in.misses = 1, in.dirty_age_s = 10;
+	window(&bench, &in, 6 * SECOND);
+	in.misses = 25;
+	seconds(&bench, &in, 1);
+	assert_int_equal(found(&bench), 0);
+	seconds(&bench, &in, 3);
+	assert_int_equal(found(&bench), 1);
+	stop(&bench);
+}
+
 /* One read every few seconds: the windows between are idle, and the trap is one and the same. */
 static void test_a_finding_goes_on_after_a_pause(void **state)
 {
@@ -438,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_promotes_every_few_seconds),
 		cmocka_unit_test(test_a_finding_ends_when_its_windows_are_quiet),
 		cmocka_unit_test(test_pseudo_expansion_of_a_map_that_was_paused),
+		cmocka_unit_test(test_pseudo_expansion_on_a_machine_that_stalled),
 		cmocka_unit_test(test_a_finding_goes_on_after_a_pause),
 		cmocka_unit_test(test_the_first_window_of_an_older_map_is_not_judged),
 		cmocka_unit_test(test_read_diffusion_is_found),

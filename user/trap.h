@@ -103,6 +103,8 @@ double trap_per_second(uint64_t count, uint64_t ns);
 double trap_miss_rate(const struct trap_view *view);
 /* The map promotes every few seconds, and the next one is not overdue. */
 bool trap_promotes_periodically(const struct trap_view *view);
+/* The machine had so little time for us, and so for the process, that rates say nothing of the map. */
+bool trap_stretched(const struct trap_view *view);
 /* Sum of the time that misses held the lock in this window. */
 uint64_t trap_hold_ns(const struct model_map *map);
 double trap_cost_share(const struct trap_view *view);

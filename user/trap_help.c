@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define STRETCHED 0.5		       /* a window of more than twice its length */
 #define PERIODIC_MAX_NS 10000000000ULL /* "every few seconds" */
 
 void verdict_add(struct verdict *verdict, const char *name, double value, const char *relation,
@@ -46,6 +47,11 @@ bool trap_promotes_periodically(const struct trap_view *view)
 	uint64_t late = every / 4 > 2 * past->ns[0] ? every / 4 : 2 * past->ns[0];
 
 	return every && every <= PERIODIC_MAX_NS && now - past->promoted_ns < every + late;
+}
+
+bool trap_stretched(const struct trap_view *view)
+{
+	return view->scale < STRETCHED;
 }
 
 uint64_t trap_hold_ns(const struct model_map *map)

@@ -97,7 +97,7 @@ void trap_past_after(struct trap_past *past, const struct trap_view *view)
 			past->promote_every_ns = past->promoted_ns ? now - past->promoted_ns : 0;
 		past->promoted_ns = now;
 	}
-	past->idle = !past->misses[0] && !model_writes(&map->window);
+	past->idle = trap_stretched(view) || (!past->misses[0] && !model_writes(&map->window));
 	if (!past->idle)
 		past->busy_rate = past->rate;
 	past->backlog = map->now.backlog;

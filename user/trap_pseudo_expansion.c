@@ -90,7 +90,7 @@ static void judge(const struct trap_view *view, struct verdict *v)
 	v->raise = (unsigned)lim->raise;
 	v->of = (unsigned)lim->of;
 	v->clear = (unsigned)lim->clear;
-	if (!map->now.has_dirty || !map->now.dirty_len ||
+	if (trap_stretched(view) || !map->now.has_dirty || !map->now.dirty_len ||
 	    map->window.count[ST_COUNTER_promotions] || trap_promotes_periodically(view))
 		return;
 	if ((double)map->now.dirty_age_ns < lim->min_age_s * NS ||
