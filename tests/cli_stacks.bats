@@ -175,6 +175,30 @@ of_cache() { # filter of the names of all stacks of a kind, joined
 	of_cache rebuild 'index(["store::Cache::put<unsigned long>", "main"]) != null'
 }
 
+@test "stacks: while a file takes long to read, windows come, and counts wait for their names" {
+	cache "$tmp/cache" -g -Wl,--build-id=none
+	objcopy --only-keep-debug "$tmp/cache" "$tmp/cache.debug"
+	strip "$tmp/cache"
+	objcopy --add-gnu-debuglink="$tmp/cache.debug" "$tmp/cache"
+	# Its checksum has to be compared, and takes longer than anybody gets.
+	truncate -s 1T "$tmp/cache.debug" || skip "no sparse files of that size"
+	"$SMAPTRACE" --stacks -i 0.1 -f json -o "$tmp/trace" -- \
+		sh -c '"$0"; until [ -e "$1" ]; do sleep 0.05; done' "$tmp/cache" "$tmp/go" 3>&- &
+	tracer=$!
+	pids+=("$tracer")
+	after() { # the window in which it promoted, and the next two
+		jq -s 'map(select(.type == "window")) | .[(map(any(.maps[]; .promotions == 40))
+			| index(true) // length):] | .[:3]' "$tmp/trace" >"$tmp/after" && jq -e 'length == 3' "$tmp/after"
+	}
+	wait_for after
+	touch "$tmp/go"
+	wait "$tracer"
+	jq -e '[.[].maps[].stacks // [] | .[] | select(.kind == "promote")] == []' "$tmp/after"
+	# In the end they are counted without.
+	jq -es 'map(select(.type == "end"))[0].maps[0].stacks | map(select(.kind == "promote").count)
+		| add == 40' "$tmp/trace"
+}
+
 @test "stacks: through a library that was loaded later" {
 	"$CC" -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -shared -fPIC -o "$tmp/plugin.so" tests/fixtures/plugin.c
 	stacks -- "$STACKLOAD" --plugin "$tmp/plugin.so"

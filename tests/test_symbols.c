@@ -33,7 +33,7 @@ static const char *name_in(struct symbols *symbols, const struct space *space, u
 	const char *build_id;
 
 	(void)space_find(space, addr, &where);
-	symbols_name(symbols, &where, names, &build_id);
+	assert_int_equal(symbols_name(symbols, &where, names, &build_id), 0);
 	return names->symbol[names->count - 1].function;
 }
 
@@ -179,8 +179,8 @@ static void test_foreign_debug_file(void **state)
 	(void)state;
 	assert_true(other >= 0);
 	assert_int_equal(symbol_worker_open(&worker, 0, fd, &info), 0);
-	assert_int_equal(symbol_worker_debug(&worker, 0, other), -ENOEXEC);
-	assert_int_equal(symbol_worker_debug(&worker, 0, fd), 0);
+	assert_int_equal(symbol_worker_debug(&worker, 0, other, 0), -ENOEXEC);
+	assert_int_equal(symbol_worker_debug(&worker, 0, fd, 1), 0);
 	close(fd);
 	close(other);
 	symbol_worker_stop(&worker);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * symbol_worker.c - see symbol_worker.h. Model: questions and answers are fixed structs over
- * a socket that keeps messages apart; one question at a time. What comes back is as little
+ * a socket that keeps messages apart; one question at a time, for whose answer the
+ * caller may come back. What comes back is as little
  * trusted as the file: sizes are checked and strings ended before they are used.
  *
  * Rejected: parsing in this process, which has all privileges; a worker per file, whose start
@@ -23,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "tie.h"
 
@@ -30,12 +32,6 @@
 #define NOBODY 65534
 
 enum question_kind { ASK_OPEN, ASK_DEBUG, ASK_FIND, ASK_CFI };
-
-struct question {
-	uint32_t kind;
-	uint32_t file;
-	uint64_t offset;
-};
 
 struct answer {
 	int32_t err;
@@ -147,7 +143,7 @@ static bool receive(int sock, void *data, size_t size, int *ret_fd)
 	return n == (ssize_t)size;
 }
 
-static int32_t reply(struct symbol_elf **files, const struct question *question, int fd,
+static int32_t reply(struct symbol_elf **files, const struct symbol_question *question, int fd,
 		     struct answer *answer)
 {
 	struct symbol_elf **file = &files[question->file];
@@ -173,7 +169,7 @@ static void work(int sock)
 {
 	static struct symbol_elf *files[WORKER_FILES_MAX];
 	static struct answer answer;
-	struct question question;
+	struct symbol_question question;
 	int fd;
 
 	while (receive(sock, &question, sizeof(question), &fd)) {
@@ -245,17 +241,18 @@ void symbol_worker_stop(struct symbol_worker *worker)
 	while (waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	worker->pid = 0;
+	worker->waiting = false;
 }
 
 /* --- questions -------------------------------------------------------------- */
 
-static bool send_question(int sock, const struct question *question, int fd)
+static bool send_question(int sock, const struct symbol_question *question, int fd)
 {
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control = {0};
-	struct question copy = *question;
+	struct symbol_question copy = *question;
 	struct iovec iov = {.iov_base = &copy, .iov_len = sizeof(copy)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	struct cmsghdr *head;
@@ -272,34 +269,69 @@ static bool send_question(int sock, const struct question *question, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) == (ssize_t)sizeof(copy);
 }
 
-static bool answered(int sock, struct answer *answer)
+static uint64_t now_ms(void)
 {
-	struct pollfd pfd = {.fd = sock, .events = POLLIN};
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* 0, -EAGAIN, or -EPIPE: it died, or has taken too long. */
+static int await(struct symbol_worker *worker, struct answer *answer)
+{
+	struct pollfd pfd = {.fd = worker->fd, .events = POLLIN};
+	uint64_t start = now_ms(), took = start - worker->asked_ms, waited;
+	int most = took < WORKER_TIMEOUT_MS ? (int)(WORKER_TIMEOUT_MS - took) : 0;
+	bool hurried = worker->hurried && worker->left_ms < (unsigned)most;
 	int n;
 
 	do
-		n = poll(&pfd, 1, WORKER_TIMEOUT_MS);
+		n = poll(&pfd, 1, hurried ? (int)worker->left_ms : most);
 	while (n < 0 && errno == EINTR);
-	return n == 1 && recv(sock, answer, sizeof(*answer), 0) == (ssize_t)sizeof(*answer);
+	waited = now_ms() - start;
+	worker->left_ms -= waited < worker->left_ms ? (unsigned)waited : worker->left_ms;
+	if (n == 0 && hurried)
+		return -EAGAIN;
+	return n == 1 && recv(worker->fd, answer, sizeof(*answer), 0) == (ssize_t)sizeof(*answer)
+		       ? 0
+		       : -EPIPE;
 }
 
-static int ask(struct symbol_worker *worker, const struct question *question, int fd,
+static int send_new(struct symbol_worker *worker, const struct symbol_question *question, int fd)
+{
+	if (symbol_worker_start(worker) || !send_question(worker->fd, question, fd))
+		return -EPIPE;
+	worker->waiting = true;
+	worker->asked = *question;
+	worker->asked_ms = now_ms();
+	return 0;
+}
+
+static int ask(struct symbol_worker *worker, const struct symbol_question *question, int fd,
 	       struct answer *answer)
 {
-	int err = symbol_worker_start(worker);
+	int err = 0;
 
-	if (err)
-		return -EPIPE;
-	if (send_question(worker->fd, question, fd) && answered(worker->fd, answer))
-		return answer->err <= 0 ? answer->err : -EINVAL;
+	if (worker->waiting && memcmp(&worker->asked, question, sizeof(*question)) != 0)
+		return -EAGAIN;
+	if (!worker->waiting)
+		err = send_new(worker, question, fd);
+	if (!err)
+		err = await(worker, answer);
+	if (err == -EAGAIN)
+		return err;
+	worker->waiting = false;
+	if (!err)
+		return answer->err <= 0 && answer->err != -EAGAIN ? answer->err : -EINVAL;
 	symbol_worker_stop(worker);
-	return -EPIPE;
+	return err;
 }
 
 int symbol_worker_open(struct symbol_worker *worker, uint32_t file, int fd,
 		       struct symbol_info *ret_info)
 {
-	const struct question question = {.kind = ASK_OPEN, .file = file};
+	const struct symbol_question question = {.kind = ASK_OPEN, .file = file};
 	static struct answer answer;
 	int err = ask(worker, &question, fd, &answer);
 
@@ -311,9 +343,9 @@ int symbol_worker_open(struct symbol_worker *worker, uint32_t file, int fd,
 	return 0;
 }
 
-int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd)
+int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd, uint64_t number)
 {
-	const struct question question = {.kind = ASK_DEBUG, .file = file};
+	const struct symbol_question question = {.kind = ASK_DEBUG, .file = file, .offset = number};
 	static struct answer answer;
 
 	return ask(worker, &question, fd, &answer);
@@ -322,7 +354,7 @@ int symbol_worker_debug(struct symbol_worker *worker, uint32_t file, int fd)
 int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t offset,
 		       struct symbol_place *ret_place)
 {
-	const struct question question = {.kind = ASK_FIND, .file = file, .offset = offset};
+	const struct symbol_question question = {.kind = ASK_FIND, .file = file, .offset = offset};
 	static struct answer answer;
 	int err = ask(worker, &question, -1, &answer);
 
@@ -343,7 +375,7 @@ int symbol_worker_find(struct symbol_worker *worker, uint32_t file, uint64_t off
 int symbol_worker_cfi(struct symbol_worker *worker, uint32_t file, uint64_t offset,
 		      struct symbol_cfi *ret_cfi)
 {
-	const struct question question = {.kind = ASK_CFI, .file = file, .offset = offset};
+	const struct symbol_question question = {.kind = ASK_CFI, .file = file, .offset = offset};
 	static struct answer answer;
 	int err = ask(worker, &question, -1, &answer);
 

@@ -3,7 +3,7 @@
  * symbols.c - see symbols.h. Model: modules are files, known by device and inode, which
  * cannot be reused while we hold them open; spaces are sorted ranges that point to modules.
  * The first question about a module opens it in the worker and looks for its debug file;
- * a module that the worker died of is bad for good.
+ * a module that the worker died of is bad for good, and so is a debug file.
  *
  * Debug files are looked for as gdb does: by build-id, then by .gnu_debuglink beside the
  * file; first in the target's file system, then in ours. The worker compares build-id or
@@ -36,7 +36,8 @@ struct module {
 	int root_fd;  /* of the process it was met in; -1 = ours only */
 	char path[RECORD_PATH_LEN];
 	bool bad;
-	unsigned known_by; /* number of the worker that has it open; 0 = none */
+	unsigned opened_by, known_by; /* numbers of the workers that have it, and its debug file */
+	unsigned debug_step;	      /* of the places to look for that: those before have none */
 	struct symbol_info info;
 };
 
@@ -297,50 +298,69 @@ static int open_below(int root_fd, const char *path)
 	return fd;
 }
 
-/* True: no need to look further. */
-static bool try_debug(struct symbols *symbols, uint32_t index, const char *path)
-{
-	const struct module *module = symbols->module[index];
-	int own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const int roots[] = {module->root_fd, own_root};
-	int err = -ENOENT;
+/* Where a debug file may be: build-id, then link beside the file, in .debug, and below the root. */
+enum { BY_ID, BESIDE, IN_DOT_DEBUG, BELOW_ROOT, PATH_COUNT };
+#define STEPS (2 * PATH_COUNT) /* each in the target's file system, then in ours */
 
-	for (size_t i = 0; i < 2 && err && err != -EPIPE; i++) {
-		int fd = roots[i] >= 0 ? open_below(roots[i], path) : -ENOENT;
+/* False: there is no such place for this module. */
+static bool debug_path(const struct module *module, unsigned which, char *path, size_t size)
+{
+	const char *id = module->info.build_id, *link = module->info.link;
+	const char *slash = strrchr(module->path, '/');
+	int dir = slash ? (int)(slash - module->path) : 0;
+
+	if (which == BY_ID) {
+		snprintf(path, size, DEBUG_ROOT "/.build-id/%.2s/%s.debug", id,
+			 id + strnlen(id, 2));
+		return strlen(id) > 2;
+	}
+	if (!link[0] || strchr(link, '/') || !slash)
+		return false;
+	if (which == BESIDE)
+		snprintf(path, size, "%.*s/%s", dir, module->path, link);
+	else if (which == IN_DOT_DEBUG)
+		snprintf(path, size, "%.*s/.debug/%s", dir, module->path, link);
+	else
+		snprintf(path, size, DEBUG_ROOT "%.*s/%s", dir, module->path, link);
+	return true;
+}
+
+/* A descriptor, or negative: nothing is there. */
+static int open_debug(const struct module *module, unsigned step)
+{
+	char path[3 * RECORD_PATH_LEN];
+	int own_root, fd;
+
+	if (!debug_path(module, step / 2, path, sizeof(path)))
+		return -ENOENT;
+	if (step % 2 == 0)
+		return module->root_fd >= 0 ? open_below(module->root_fd, path) : -ENOENT;
+	own_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (own_root < 0)
+		return -errno;
+	fd = open_below(own_root, path);
+	close(own_root);
+	return fd;
+}
+
+/* 0: the worker has it, or there is none. -EAGAIN; -EPIPE: it died of one, which is passed over. */
+static int find_debug(struct symbols *symbols, uint32_t index)
+{
+	struct module *module = symbols->module[index];
+
+	for (; module->debug_step < STEPS; module->debug_step++) {
+		int fd = open_debug(module, module->debug_step), err;
 
 		if (fd < 0)
 			continue;
-		err = symbol_worker_debug(&symbols->worker, index, fd);
+		err = symbol_worker_debug(&symbols->worker, index, fd, module->debug_step);
 		close(fd);
+		if (err == -EPIPE)
+			module->debug_step++;
+		if (!err || err == -EAGAIN || err == -EPIPE)
+			return err;
 	}
-	if (own_root >= 0)
-		close(own_root);
-	return err == 0 || err == -EPIPE;
-}
-
-static void find_debug(struct symbols *symbols, uint32_t index)
-{
-	const struct module *module = symbols->module[index];
-	const char *id = module->info.build_id, *link = module->info.link;
-	const char *slash = strrchr(module->path, '/');
-	char path[3 * RECORD_PATH_LEN];
-	int dir = slash ? (int)(slash - module->path) : 0;
-
-	if (strlen(id) > 2) {
-		snprintf(path, sizeof(path), DEBUG_ROOT "/.build-id/%.2s/%s.debug", id, id + 2);
-		if (try_debug(symbols, index, path))
-			return;
-	}
-	if (!link[0] || strchr(link, '/') || !slash)
-		return;
-	snprintf(path, sizeof(path), "%.*s/%s", dir, module->path, link);
-	if (try_debug(symbols, index, path))
-		return;
-	snprintf(path, sizeof(path), "%.*s/.debug/%s", dir, module->path, link);
-	if (try_debug(symbols, index, path))
-		return;
-	snprintf(path, sizeof(path), DEBUG_ROOT "%.*s/%s", dir, module->path, link);
-	(void)try_debug(symbols, index, path);
+	return 0;
 }
 
 /* --- names ------------------------------------------------------------------ */
@@ -356,54 +376,91 @@ static void say_bad(struct symbols *symbols, struct module *module)
 		 "symbols");
 }
 
-/* Known to the worker that runs, with its debug file. */
-static bool module_ready(struct symbols *symbols, uint32_t index)
+static bool is_known(const struct symbols *symbols, const struct module *module)
+{
+	return symbols->worker.pid && module->known_by == symbols->worker.started;
+}
+
+static int module_open(struct symbols *symbols, uint32_t index)
 {
 	struct module *module = symbols->module[index];
 	int err;
 
-	if (module->bad || module->fd < 0)
-		return false;
-	if (symbols->worker.pid && module->known_by == symbols->worker.started)
-		return true;
+	if (symbols->worker.pid && module->opened_by == symbols->worker.started)
+		return 0;
 	err = symbol_worker_open(&symbols->worker, index, module->fd, &module->info);
+	if (err == -EAGAIN)
+		return err;
 	if (err) {
 		say_bad(symbols, module);
-		return false;
+		return -ENOENT;
 	}
-	module->known_by = symbols->worker.started;
-	if (!module->info.has_debug)
-		find_debug(symbols, index);
-	return symbols->worker.pid && module->known_by == symbols->worker.started;
+	module->opened_by = symbols->worker.started;
+	return 0;
 }
 
-void symbols_name(struct symbols *symbols, const struct space_place *place,
-		  struct symbol_place *ret_names, const char **ret_build_id)
+/* 0: the worker that runs knows it, with its debug file. -EAGAIN, -ENOENT. */
+static int module_ready(struct symbols *symbols, uint32_t index)
+{
+	struct module *module = symbols->module[index];
+
+	if (module->fd < 0)
+		return -ENOENT;
+	while (!module->bad && !is_known(symbols, module)) {
+		int err = module_open(symbols, index);
+
+		if (!err && !module->info.has_debug)
+			err = find_debug(symbols, index);
+		if (!err)
+			module->known_by = symbols->worker.started;
+		else if (err != -EPIPE) /* that was of a debug file: once more, without it */
+			return err;
+	}
+	return module->bad ? -ENOENT : 0;
+}
+
+void symbols_hurry(struct symbols *symbols, int ms)
+{
+	symbols->worker.hurried = ms >= 0;
+	symbols->worker.left_ms = ms >= 0 ? (unsigned)ms : 0;
+}
+
+int symbols_name(struct symbols *symbols, const struct space_place *place,
+		 struct symbol_place *ret_names, const char **ret_build_id)
 {
 	struct module *module = symbols->module[place->module];
-	int err = -ENOENT;
+	int err = place->file ? module_ready(symbols, place->module) : -ENOENT;
 
 	*ret_build_id = module->info.build_id;
-	if (place->file && module_ready(symbols, place->module))
+	if (!err)
 		err = symbol_worker_find(&symbols->worker, place->module, place->offset, ret_names);
+	if (!err || err == -EAGAIN)
+		return err;
 	if (err == -EPIPE)
 		say_bad(symbols, module);
-	if (!err)
-		return;
 	/* Offset in the file, or in the memory: better than nothing, and no guess. */
 	memset(ret_names, 0, offsetof(struct symbol_place, symbol[1]));
 	ret_names->vaddr = place->offset;
 	ret_names->count = 1;
+	return 0;
 }
 
+/* Not hurried: nobody would ask again. */
 bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
 		 struct symbol_cfi *ret_cfi)
 {
-	int err = -ENOENT;
+	struct symbol_worker *worker = &symbols->worker;
+	bool hurried = worker->hurried;
+	int err;
 
-	if (place->file && module_ready(symbols, place->module))
-		err = symbol_worker_cfi(&symbols->worker, place->module, place->offset, ret_cfi);
+	if (!place->file || worker->waiting)
+		return false;
+	worker->hurried = false;
+	err = module_ready(symbols, place->module);
+	if (!err)
+		err = symbol_worker_cfi(worker, place->module, place->offset, ret_cfi);
 	if (err == -EPIPE)
 		say_bad(symbols, symbols->module[place->module]);
+	worker->hurried = hurried;
 	return !err;
 }

@@ -43,12 +43,18 @@ struct space_place {
 bool space_find(const struct space *space, uint64_t addr, struct space_place *ret_place);
 
 /*
- * Names of a place: always at least one symbol, which may have no name. *ret_build_id is ""
- * or hexadecimal, valid as long as symbols.
+ * From now on questions wait for so long in all, and return -EAGAIN when that is used up: what
+ * was asked has to be asked again, before anything else. Negative: for each as long as it takes,
+ * which is bounded. So it is at first.
  */
-void symbols_name(struct symbols *symbols, const struct space_place *place,
-		  struct symbol_place *ret_names, const char **ret_build_id);
-/* How to unwind from a place. False: not known. */
+void symbols_hurry(struct symbols *symbols, int ms);
+/*
+ * Names of a place: always at least one symbol, which may have no name. *ret_build_id is ""
+ * or hexadecimal, valid as long as symbols. 0 or -EAGAIN.
+ */
+int symbols_name(struct symbols *symbols, const struct space_place *place,
+		 struct symbol_place *ret_names, const char **ret_build_id);
+/* How to unwind from a place. False: not known, or not asked because another answer is awaited. */
 bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
 		 struct symbol_cfi *ret_cfi);
 

@@ -17,6 +17,7 @@
 #include "log.h"
 #include "usdt.h"
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 #define NS_PER_MS 1000000ULL
 #define NS_PER_SEC 1e9
@@ -412,6 +413,8 @@ int usdt_tick(void *ctx, int *ret_wait_ms)
 
 	*ret_wait_ms = -1;
 	err = tick_budget(usdt, ret_wait_ms);
+	if (!err)
+		err = usdt_stacks_tick(usdt, ret_wait_ms);
 	return err ? err : tick_audit(usdt, ret_wait_ms);
 }
 

@@ -111,7 +111,22 @@ static int emit_frame(struct usdt *usdt, const struct space_place *where,
 	return usdt_emit(usdt, &record, RECORD_FRAME, sizeof(record.frame));
 }
 
-/* The frames of an address, with names now if it is met for the first time. */
+static int emit_frames(struct usdt *usdt, const struct space_place *where,
+		       const struct symbol_place *names, const char *build_id, struct place *place)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+	int err = 0;
+
+	for (uint32_t i = 0; i < names->count && !err; i++) {
+		if (stacks->frame_cnt == RECORD_FRAMES_MAX)
+			break;
+		place->frame[place->cnt++] = stacks->frame_cnt;
+		err = emit_frame(usdt, where, names, i, build_id);
+	}
+	return err;
+}
+
+/* The frames of an address; its names are asked for if it is met for the first time. */
 static int place_get(struct usdt *usdt, const struct space_place *where,
 		     const struct place **ret_place)
 {
@@ -119,30 +134,21 @@ static int place_get(struct usdt *usdt, const struct space_place *where,
 	const struct place like = {.module = where->module, .offset = where->offset};
 	static const struct place none; /* when there is no room for frames, nor memory to waste */
 	static struct symbol_place names;
+	void *const *found = tfind(&like, &stacks->places, compare_places);
 	struct place *place;
 	const char *build_id;
 	bool is_new;
-	int err = 0;
+	int err;
 
-	if (stacks->frame_cnt == RECORD_FRAMES_MAX &&
-	    !tfind(&like, &stacks->places, compare_places)) {
-		*ret_place = &none;
+	*ret_place = found ? *found : &none;
+	if (found || stacks->frame_cnt == RECORD_FRAMES_MAX)
 		return 0;
-	}
+	err = symbols_name(stacks->symbols, where, &names, &build_id);
+	if (err)
+		return err;
 	*ret_place = place =
 		usdt_stacks_tree_get(&stacks->places, &like, sizeof(like), compare_places, &is_new);
-	if (!place)
-		return -ENOMEM;
-	if (!is_new)
-		return 0;
-	symbols_name(stacks->symbols, where, &names, &build_id);
-	for (uint32_t i = 0; i < names.count && !err; i++) {
-		if (stacks->frame_cnt == RECORD_FRAMES_MAX)
-			break;
-		place->frame[place->cnt++] = stacks->frame_cnt;
-		err = emit_frame(usdt, where, &names, i, build_id);
-	}
-	return err;
+	return place ? emit_frames(usdt, where, &names, build_id, place) : -ENOMEM;
 }
 
 /* All but the innermost are return addresses: the call is before them. */
@@ -171,24 +177,31 @@ static int add_place(struct record_stack *stack, const struct place *place)
 	return 0;
 }
 
-int usdt_stacks_name(struct usdt *usdt, const struct target *target, const uint64_t *ip,
-		     uint32_t depth, struct record_stack *stack)
+int usdt_stacks_locate(struct usdt *usdt, const struct target *target, const uint64_t *ip,
+		       uint32_t depth, struct space_place *ret_places)
 {
 	struct process_space *process = space_of(usdt->stacks, target);
-	int err = 0;
 
 	if (!process)
 		return -ENOMEM;
 	if (!process->seen || !all_mapped(process->space, ip, depth))
 		look(process);
+	for (uint32_t i = 0; i < depth; i++)
+		(void)space_find(process->space, looked_up(ip, i), &ret_places[i]);
+	return 0;
+}
+
+int usdt_stacks_name(struct usdt *usdt, const struct space_place *places, uint32_t depth,
+		     struct record_stack *stack)
+{
+	int err = 0;
+
 	if (depth == ST_STACK_DEPTH)
 		stack->flags |= RECORD_STACK_CUT;
 	for (uint32_t i = 0; i < depth && !err; i++) {
-		struct space_place where;
 		const struct place *place;
 
-		(void)space_find(process->space, looked_up(ip, i), &where);
-		err = place_get(usdt, &where, &place);
+		err = place_get(usdt, &places[i], &place);
 		if (!err && add_place(stack, place)) {
 			stack->flags |= RECORD_STACK_CUT;
 			break;

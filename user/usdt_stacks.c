@@ -3,9 +3,11 @@
  * usdt_stacks.c - the usdt backend's call stacks: addresses that the kernel saw become
  * frames with names, and its counts become records.
  *
- * The kernel tells of each stack once, as soon as it is new. It gets its names here at once,
- * because its process may exit any time; what is mapped in a process was noted when that was
- * met. Counts follow with each round of samples, where they have changed.
+ * The kernel tells of each stack once, as soon as it is new. What its addresses lead to is looked
+ * up at once, because its process may exit any time; what is mapped in a process was noted when
+ * that was met. Names of these places are asked for one after the other, and while the answer is
+ * awaited (a large file, or one that is made to take long) the trace goes on. Counts follow with
+ * each round of samples, where they have changed and there are names.
  *
  * Stacks and frames have dense indices in the stream; each is emitted before it is used.
  */
@@ -25,6 +27,9 @@
 #define TOLD_MAX 32768	   /* stacks that the kernel remembers to have told of */
 #define SAMPLERS_MAX 65536 /* two for each map */
 #define KNOWN_MAX (4 * TOLD_MAX)
+#define WAITING_MAX 4096  /* 2 kB each at most */
+#define PATIENCE_MS 20	  /* how long names may keep the trace from going on, in one turn */
+#define LAST_MS 2000	  /* ... and from ending */
 #define COUNTED_MIN 65536 /* so many counts are kept before those of ended maps go */
 
 /* --- trees ------------------------------------------------------------------- */
@@ -91,6 +96,12 @@ void usdt_stacks_free(struct usdt *usdt)
 	tdestroy(stacks->known, free_known);
 	tdestroy(stacks->counted, free);
 	tdestroy(stacks->lists, free);
+	while (stacks->first) {
+		struct waiting *waiting = stacks->first;
+
+		stacks->first = waiting->next;
+		free(waiting);
+	}
 	symbols_free(stacks->symbols);
 	free(stacks->space);
 	free(stacks->keys);
@@ -107,6 +118,7 @@ int usdt_stacks_create(struct usdt *usdt)
 		return -ENOMEM;
 	usdt->stacks = stacks;
 	stacks->counted_max = COUNTED_MIN;
+	stacks->last = &stacks->first;
 	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
 	stacks->values = calloc(BATCH, sizeof(*stacks->values));
 	if (stacks->keys && stacks->values && !symbols_create(&stacks->symbols))
@@ -144,26 +156,86 @@ static int none_get(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
 	return stack_get(usdt, &record, target, ret_stack);
 }
 
-static int stack_add(struct usdt *usdt, uint32_t key, const uint64_t *ip, uint32_t depth,
-		     uint32_t *ret_stack)
+static int name_waiting(struct usdt *usdt, const struct waiting *waiting)
 {
-	const struct usdt_image *in = usdt_image_of(usdt, key);
+	const struct known like = {.id = waiting->id};
 	struct record record = {0};
+	uint32_t stack = NO_STACK;
+	void *const *found;
+	int err = none_get(usdt, waiting->target, &stack);
+
+	stack = NO_STACK;
+	if (!err)
+		err = usdt_stacks_name(usdt, waiting->place, waiting->depth, &record.stack);
+	if (!err && record.stack.frame_count) /* else no more room for frames */
+		err = stack_get(usdt, &record, waiting->target, &stack);
+	found = err ? NULL : tfind(&like, &usdt->stacks->known, compare_known);
+	if (found) { /* else it has been forgotten */
+		((struct known *)*found)->stack = stack;
+		((struct known *)*found)->queued = false;
+	}
+	return err;
+}
+
+/* Name those that wait, as far as the answers come. */
+static int pump(struct usdt *usdt, int ms)
+{
+	struct usdt_stacks *stacks = usdt->stacks;
+	struct waiting *waiting;
+	int err = 0;
+
+	symbols_hurry(stacks->symbols, ms);
+	while (!err && (waiting = stacks->first)) {
+		err = name_waiting(usdt, waiting);
+		if (err)
+			break;
+		stacks->first = waiting->next;
+		stacks->waiting_cnt--;
+		free(waiting);
+	}
+	if (!stacks->first)
+		stacks->last = &stacks->first;
+	return err == -EAGAIN ? 0 : err;
+}
+
+int usdt_stacks_tick(struct usdt *usdt, int *wait_ms)
+{
+	int err;
+
+	if (!usdt->stacks || !usdt->stacks->first)
+		return 0;
+	err = pump(usdt, PATIENCE_MS);
+	if (usdt->stacks->first && (*wait_ms < 0 || *wait_ms > PATIENCE_MS))
+		*wait_ms = PATIENCE_MS;
+	return err;
+}
+
+/* Ask for its names. Beyond WAITING_MAX it stays without. */
+static int enqueue(struct usdt *usdt, struct known *known, const uint64_t *ip, uint32_t depth)
+{
+	const struct usdt_image *in = usdt_image_of(usdt, known->target);
+	struct usdt_stacks *stacks = usdt->stacks;
+	struct waiting *waiting;
 	int err;
 
 	if (!in)
 		return -ESRCH;
-	err = none_get(usdt, key, ret_stack);
-	if (err)
-		return err;
-	err = usdt_stacks_name(usdt, in->target, ip, depth, &record.stack);
-	if (err)
-		return err;
-	if (!record.stack.frame_count) { /* no more room for frames */
-		*ret_stack = NO_STACK;
+	if (stacks->waiting_cnt == WAITING_MAX)
 		return 0;
+	waiting = malloc(sizeof(*waiting) + depth * sizeof(waiting->place[0]));
+	if (!waiting)
+		return -ENOMEM;
+	*waiting = (struct waiting){.id = known->id, .target = known->target, .depth = depth};
+	err = usdt_stacks_locate(usdt, in->target, ip, depth, waiting->place);
+	if (err) {
+		free(waiting);
+		return err;
 	}
-	return stack_get(usdt, &record, key, ret_stack);
+	known->queued = true;
+	*stacks->last = waiting;
+	stacks->last = &waiting->next;
+	stacks->waiting_cnt++;
+	return 0;
 }
 
 /* Its process has not been looked at yet: keep the addresses until it is. */
@@ -209,8 +281,7 @@ static int met(struct usdt *usdt, const struct st_stack *stack, struct known **r
 	if (!is_new) /* the kernel had forgotten that it told us */
 		return 0;
 	usdt->stacks->known_cnt++;
-	err = stack_add(usdt, stack->target, (const uint64_t *)stack->ip, stack->depth,
-			&known->stack);
+	err = enqueue(usdt, known, (const uint64_t *)stack->ip, stack->depth);
 	return err == -ESRCH ? keep_for_later(known, stack) : err;
 }
 
@@ -218,6 +289,7 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 {
 	struct st_stack stack = {0};
 	struct known *known;
+	int err;
 
 	if (!usdt->stacks || size < offsetof(struct st_stack, ip))
 		return 0;
@@ -225,12 +297,13 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 	if (stack.depth > ST_STACK_DEPTH ||
 	    offsetof(struct st_stack, ip) + stack.depth * sizeof(stack.ip[0]) > size)
 		return 0;
-	return met(usdt, &stack, &known);
+	err = met(usdt, &stack, &known);
+	return err ? err : pump(usdt, 0); /* what there is already; usdt_stacks_tick() waits */
 }
 
 /* --- counts ------------------------------------------------------------------ */
 
-/* Its index; NO_STACK: it has none, or (known->ip) not yet. */
+/* Its index; NO_STACK: it has none, or (known->ip, known->queued) not yet. */
 static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
 		    uint32_t *ret_stack)
 {
@@ -244,7 +317,7 @@ static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct kn
 	if (!known)
 		return 0;
 	if (known->ip) {
-		err = stack_add(usdt, known->target, known->ip, known->depth, &known->stack);
+		err = enqueue(usdt, known, known->ip, known->depth);
 		if (!err) {
 			free(known->ip);
 			known->ip = NULL;
@@ -300,6 +373,9 @@ static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 		return 0;
 	if (!usdt_image_of(usdt, key->map.target))
 		return 0; /* nobody has looked at its process yet */
+	err = stack_of(usdt, key, &known, &stack);
+	if (err || (known && (known->ip || known->queued) && !usdt->last))
+		return err;
 	/* Of a map that was sampled for the last time this is what came after its last count. */
 	if (!livemap_find(&usdt->maps, &key->map))
 		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stack_counts), key);
@@ -308,9 +384,6 @@ static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 		return -ENOMEM;
 	if (counted->value.count == value->count)
 		return 0;
-	err = stack_of(usdt, key, &known, &stack);
-	if (err || (known && known->ip && !usdt->last))
-		return err;
 	more.count = value->count - counted->value.count;
 	more.ns = value->ns - counted->value.ns;
 	more.samples = value->samples - counted->value.samples;
@@ -362,6 +435,10 @@ int usdt_stacks_sample(struct usdt *usdt)
 	__u32 cursor, cnt;
 	bool first = true;
 
+	if (stacks)
+		err = pump(usdt, usdt->last && !stacks->over ? LAST_MS : PATIENCE_MS);
+	if (stacks)
+		stacks->over = usdt->last;
 	while (stacks && !err && !end) {
 		cnt = BATCH;
 		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, stacks->keys,
@@ -413,5 +490,7 @@ int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t k
 	struct known *known;
 	int err = met(usdt, stack, &known);
 
+	if (!err) /* a finding may show it at once */
+		err = pump(usdt, WORKER_TIMEOUT_MS);
 	return err ? err : say(usdt, &key, known->stack, &more);
 }

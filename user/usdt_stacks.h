@@ -22,6 +22,8 @@ int usdt_stall(struct usdt *usdt, const struct st_event *event);
 void usdt_stacks_look(struct usdt *usdt, const struct target *target);
 /* A ring record of kind ST_EVENT_STACK. */
 int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size);
+/* Names that are awaited: *wait_ms, when to look again. */
+int usdt_stacks_tick(struct usdt *usdt, int *wait_ms);
 /* Emit counts that have changed. After all maps are known, before ended ones are forgotten. */
 int usdt_stacks_sample(struct usdt *usdt);
 /* Of this map it was the last time, before its last SAMPLE. */

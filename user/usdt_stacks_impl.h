@@ -6,6 +6,7 @@
 #ifndef USDT_STACKS_IMPL_H
 #define USDT_STACKS_IMPL_H
 
+#include "symbol_worker.h"
 #include "usdt_stacks.h"
 
 #define NO_STACK UINT32_MAX
@@ -33,6 +34,16 @@ struct known {
 	uint32_t stack; /* index in the stream; NO_STACK: its process is not known yet */
 	uint32_t depth;
 	uint64_t *ip; /* of such a one; else NULL */
+	bool queued;  /* its names have been asked for */
+};
+
+/* A stack that waits for its names. Its process may have gone, so places stand for addresses. */
+struct waiting {
+	struct waiting *next;
+	uint64_t id; /* of struct known */
+	uint32_t target;
+	uint32_t depth;
+	struct space_place place[];
 };
 
 /*
@@ -53,6 +64,9 @@ struct usdt_stacks {
 	void *places, *known, *counted, *lists;
 	size_t known_cnt, counted_cnt, counted_max;
 	uint32_t frame_cnt, stack_cnt;
+	struct waiting *first, **last; /* a queue: only the first is asked about */
+	size_t waiting_cnt;
+	bool over;		   /* the last names have been waited for */
 	struct st_stack_key *keys; /* BATCH of each */
 	struct st_stack_value *values;
 };
@@ -62,8 +76,11 @@ void *usdt_stacks_tree_get(void **root, const void *like, size_t size,
 			   int (*compare)(const void *, const void *), bool *ret_new);
 /* Processes that have ended need no names any more. */
 void usdt_stacks_drop_ended(struct usdt *usdt);
-/* The frames of these addresses, emitted if they are new. 0 or -errno. */
-int usdt_stacks_name(struct usdt *usdt, const struct target *target, const uint64_t *ip,
-		     uint32_t depth, struct record_stack *stack);
+/* What is where these addresses lead, as of now. 0 or -errno. */
+int usdt_stacks_locate(struct usdt *usdt, const struct target *target, const uint64_t *ip,
+		       uint32_t depth, struct space_place *ret_places);
+/* The frames of these places, emitted if they are new. 0, -EAGAIN (symbols.h) or -errno. */
+int usdt_stacks_name(struct usdt *usdt, const struct space_place *places, uint32_t depth,
+		     struct record_stack *stack);
 
 #endif
