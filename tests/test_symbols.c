@@ -114,6 +114,43 @@ static void test_worker_is_confined(void **state)
 	symbol_worker_stop(&worker);
 }
 
+/* Who is in a hurry comes back for the answer, and nobody else gets one meanwhile. */
+static void test_worker_is_not_awaited(void **state)
+{
+	static struct symbol_place place;
+	struct symbol_worker worker = {.hurried = true};
+	struct symbol_info info = {0};
+	int fd = open_self(), err = symbol_worker_open(&worker, 0, fd, &info);
+
+	(void)state;
+	while (err == -EAGAIN) {
+		assert_true(worker.waiting);
+		assert_int_equal(symbol_worker_open(&worker, 1, fd, &info), -EAGAIN);
+		assert_int_equal(symbol_worker_find(&worker, 0, 0, &place), -EAGAIN);
+		worker.left_ms = 1;
+		err = symbol_worker_open(&worker, 0, fd, &info);
+	}
+	assert_int_equal(err, 0);
+	assert_true(info.has_debug);
+	assert_false(worker.waiting);
+	assert_int_equal(worker.started, 1);
+	do {
+		worker.left_ms = 1;
+		err = symbol_worker_find(&worker, 0, UINT64_MAX, &place);
+	} while (err == -EAGAIN);
+	assert_int_equal(err, -ENOENT);
+	/* It dies while its answer is awaited. */
+	worker.left_ms = 0;
+	assert_int_equal(kill(worker.pid, SIGSTOP), 0);
+	assert_int_equal(symbol_worker_find(&worker, 0, 0, &place), -EAGAIN);
+	assert_int_equal(kill(worker.pid, SIGKILL), 0);
+	worker.hurried = false;
+	assert_int_equal(symbol_worker_find(&worker, 0, 0, &place), -EPIPE);
+	assert_false(worker.waiting);
+	close(fd);
+	symbol_worker_stop(&worker);
+}
+
 static void test_worker_dies(void **state)
 {
 	static struct symbol_place place;
@@ -236,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_addresses),
 		cmocka_unit_test(test_worker_is_confined),
+		cmocka_unit_test(test_worker_is_not_awaited),
 		cmocka_unit_test(test_worker_dies),
 		cmocka_unit_test(test_no_elf),
 		cmocka_unit_test(test_foreign_debug_file),
