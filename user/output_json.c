@@ -82,14 +82,16 @@ static void set_any_counters(json_t *object, const char *key,
 	}
 }
 
+/* Most are empty and alike, and making them would be half of the work: each is made once. */
+struct empties {
+	json_t *hist[ST_HIST_COUNT];
+};
+
 static json_t *hist_json(unsigned i, const struct hist *hist, bool sample)
 {
-	static const struct hist empty;
 	json_t *object = json_object(), *slots = json_array();
-	unsigned used;
+	unsigned used = hist_used_slots(hist);
 
-	hist = hist ? hist : &empty;
-	used = hist_used_slots(hist);
 	json_object_set_new(object, "unit", json_string(hist_info[i].unit));
 	set_u64(object, "count", hist_count(hist));
 	set_u64(object, "sum", hist->sum);
@@ -101,15 +103,34 @@ static json_t *hist_json(unsigned i, const struct hist *hist, bool sample)
 	return object;
 }
 
-static json_t *hists_json(const struct report_map *map)
+static void make_empties(struct empties *empties)
 {
+	static const struct hist nothing;
+
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		empties->hist[i] = hist_json(i, &nothing, false);
+}
+
+static void free_empties(struct empties *empties)
+{
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		json_decref(empties->hist[i]);
+}
+
+static json_t *hists_json(const struct report_map *map, const struct empties *empties)
+{
+	static const struct hist nothing;
 	json_t *object = json_object();
 	struct hist room;
 
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		json_object_set_new(
-			object, hist_info[i].name,
-			hist_json(i, report_hist(map, i, &room), map->estimated & 1U << i));
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
+		const struct hist *hist = report_hist(map, i, &room);
+		bool sample = map->estimated & 1U << i;
+
+		json_object_set_new(object, hist_info[i].name,
+				    hist || sample ? hist_json(i, hist ? hist : &nothing, sample)
+						   : json_incref(empties->hist[i]));
+	}
 	return object;
 }
 
@@ -141,7 +162,8 @@ static json_t *state_json(const struct report_map *map)
 	return object;
 }
 
-static json_t *map_json(const struct report_map *map, enum report_kind kind)
+static json_t *map_json(const struct report_map *map, enum report_kind kind,
+			const struct empties *empties)
 {
 	json_t *object = json_object(), *part;
 
@@ -161,7 +183,7 @@ static json_t *map_json(const struct report_map *map, enum report_kind kind)
 	set_any_counters(object, "missing", map->missing);
 	json_object_set_new(object, "window", window_json(map));
 	json_object_set_new(object, "state", state_json(map));
-	json_object_set_new(object, "hists", hists_json(map));
+	json_object_set_new(object, "hists", hists_json(map, empties));
 	if (map->stack_count)
 		json_object_set_new(object, "stacks",
 				    json_stacks(map->stacks, map->stack_count,
@@ -332,17 +354,20 @@ static int put_line(struct sink *sink, json_t *value)
 /* {head, "maps":[...], tail}: takes head, one map at a time. */
 static int put_with_maps(struct sink *sink, json_t *head, const struct report *report)
 {
+	struct empties empties;
 	json_t *tail;
 	int err;
 
+	make_empties(&empties);
 	sink_puts(sink, "{");
 	err = dump(sink, head, true);
 	sink_puts(sink, ",\"maps\":[");
 	for (size_t i = 0; i < report->map_count && !err; i++) {
 		if (i > 0)
 			sink_puts(sink, ",");
-		err = dump(sink, map_json(&report->maps[i], report->kind), false);
+		err = dump(sink, map_json(&report->maps[i], report->kind, &empties), false);
 	}
+	free_empties(&empties);
 	sink_puts(sink, "],");
 	tail = json_object();
 	json_object_set_new(tail, "overhead", overhead_json(report));

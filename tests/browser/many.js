@@ -27,6 +27,9 @@ run(async ({ open, assert, checks }) => {
 	await page.evaluate(() => scrollTo(0, document.getElementById("log").offsetTop - innerHeight));
 	await rows.locator(".open", { hasText: `many.${count - 1}` }).waitFor();
 	assert(await shown() <= ROWS_MAX, `${await shown()} rows at the end`);
+	const elements = await page.evaluate(() => document.querySelectorAll("*").length);
+
+	assert(elements < 5000, `${elements} elements`);
 	assert.deepEqual(await checks.overflow(page), []);
 	await rows.last().hover(); // another background
 	assert.deepEqual(await checks.contrast(page), []);

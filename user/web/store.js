@@ -44,10 +44,12 @@ class SmapMap {
 		// Of all operations where they are counted; as history_sample.c.
 		const wait = data.hists.lock_wait.count ? data.hists.lock_wait : data.hists.miss_wait;
 
+		if (data.name !== this.data?.name || data.comm !== this.data.comm) {
+			this.label = mapName(data);
+			this.process = `${visible(data.comm)} · ${data.pid}`;
+			this.search = `${data.name}\n${this.label}\n${data.comm}\n${data.pid}`.toLowerCase();
+		}
 		this.data = data;
-		this.label = mapName(data);
-		this.process = `${visible(data.comm)} · ${data.pid}`;
-		this.search = `${data.name}\n${this.label}\n${data.comm}\n${data.pid}`.toLowerCase();
 		this.misses = rate(data.window.misses);
 		this.promotions = rate(data.window.promotions);
 		this.rebuilds = rate(data.window.rebuilds);
