@@ -14,6 +14,9 @@
  *	        the business of reclaim.pml), so a new slot or table is a new number
  *	next[]  where a closed cell's key is to be found
  *	mark[]  the bit of table->deleted
+ *	filter[] of each view, or 0: which filter of absent keys it carries (smap_filter.h); knows[]
+ *	        says of each filter whether it has the key. Without a filter, as where there is no
+ *	        memory for one, readers take the lock
  *
  * What is claimed. `now` is the key's true value, changed at the points where operations take
  * effect. Each value goes in once. Then
@@ -34,6 +37,10 @@
 #define CHANGES 2
 #endif
 #define CELLS 8
+#define VIEWS 8
+#ifndef FILTERS
+#define FILTERS 3 /* 1: none are made */
+#endif
 
 #define NIL 0
 #define EXPUNGED 14
@@ -49,6 +56,10 @@ byte cell[CELLS];
 byte next[CELLS];
 bool mark[CELLS];
 byte used;		/* cells taken so far */
+byte view;		/* which view is published; changes with `read`, but for amended */
+byte filter[VIEWS];
+bool knows[FILTERS];
+byte filters;		/* filters made so far; 0 is none */
 bool mu;
 
 byte now;		/* ghost: the key's true value */
@@ -88,10 +99,45 @@ inline set_mark(c)
 	fi
 }
 
-/* find_read(): at = its cell or NONE, v = what was in it, saw_amended */
+/* smap_filter_add_locked(), of whatever key: the filter is made, or replaced by a larger one, or not. */
+inline filter_new()
+{
+	d_step {
+		filters++;
+#ifndef M_FILTER_FORGETS
+		knows[filters] = (read == NONE && dirty != NONE) /* set_all() */
+#endif
+	}
+	filter[view] = filters /* install() */
+}
+
+inline filter_add()
+{
+	if
+	:: filter[view] -> knows[filter[view]] = true
+	:: else -> skip
+	fi;
+	if
+	:: filters < FILTERS - 1 -> filter_new()
+	:: skip /* no memory, or large enough */
+	fi
+}
+
+inline filter_add_other()
+{
+	if
+	:: filters < FILTERS - 1 -> filter_new()
+	:: skip
+	fi
+}
+
+/* A view was made: with what filter? */
+#define next_view(f) view++; filter[view] = f
+
+/* find_read(): at = its cell or NONE, v = what was in it, saw_amended, seen_view */
 inline find_read()
 {
-	atomic { at = read; saw_amended = amended }
+	atomic { at = read; saw_amended = amended; seen_view = view }
 	do
 	:: at == NONE -> break
 	:: else ->
@@ -209,8 +255,23 @@ inline rebuild()
 
 inline promote()
 {
-	atomic { read = dirty; amended = false }
+	filter[view] = 0; /* smap_filter_drop_locked() */
+	atomic { read = dirty; amended = false; next_view(0) }
 	has_dirty = false; dirty = NONE
+}
+
+/* The filter goes with the new view. */
+inline carry_over(cell_in_read)
+{
+	atomic {
+		read = cell_in_read; amended = true;
+#ifdef M_FILTER_NOT_CARRIED
+		filters++;
+		next_view(filters)
+#else
+		next_view(filter[view - 1])
+#endif
+	}
 }
 
 /* smap_move_build(), smap_move_finish(); with_promotion: SMAP_GROW_PROMOTES */
@@ -222,7 +283,11 @@ inline grow(with_promotion)
 		fresh_cell(to);
 		cell[to] = cell[dirty];
 		mark[to] = mark[dirty];
-		dirty = to
+		dirty = to;
+		if
+		:: !with_promotion -> carry_over(NONE)
+		:: true -> skip /* of the empty map's view; or with the promotion */
+		fi
 	:: read != NONE && dirty == NONE && with_promotion -> skip /* EXPUNGED stays behind */
 	:: read != NONE && !(dirty == NONE && with_promotion) ->
 		fresh_cell(to);
@@ -263,7 +328,7 @@ inline grow(with_promotion)
 		:: else -> skip
 		fi;
 		if
-		:: !with_promotion -> atomic { read = to; amended = true }
+		:: !with_promotion -> carry_over(to)
 		:: else -> skip
 		fi
 	fi;
@@ -281,13 +346,18 @@ inline load()
 	find_read();
 	if
 	:: at == NONE && saw_amended ->
-		lock(); find_locked();
-		v = NIL;
+		v = filter[seen_view];
 		if
-		:: at != NONE -> v = cell[at]
-		:: else -> skip
-		fi;
-		unlock()
+		:: v && !knows[v] -> v = NIL /* smap_view_excludes() */
+		:: else ->
+			lock(); find_locked();
+			v = NIL;
+			if
+			:: at != NONE -> v = cell[at]
+			:: else -> skip
+			fi;
+			unlock()
+		fi
 	:: at == NONE && !saw_amended -> v = NIL
 	:: else -> skip
 	fi;
@@ -308,12 +378,18 @@ inline store_slow()
 		fi;
 		fresh_cell(at);
 		cell[at] = mine; dirty = at;
+#ifndef M_FILTER_LATE
+		filter_add();
+#endif
 		atomic {
 			assert(now == NIL); take_effect(mine);
 #ifndef M_NO_AMENDED
 			amended = true
 #endif
 		}
+#ifdef M_FILTER_LATE
+		filter_add();
+#endif
 	:: else ->
 		v = cell[at];
 		if
@@ -392,7 +468,7 @@ inline delete()
 
 proctype user(byte me)
 {
-	byte ops, at, v, mine;
+	byte ops, at, v, mine, seen_view;
 	bool saw_amended, in_read, done;
 
 	do
@@ -403,7 +479,7 @@ proctype user(byte me)
 		:: delete()
 		fi;
 		/* Leftovers would only tell equal states apart. */
-		d_step { ops++; seen[me] = 0; at = 0; v = 0; mine = 0;
+		d_step { ops++; seen[me] = 0; at = 0; v = 0; mine = 0; seen_view = 0;
 			 saw_amended = false; in_read = false; done = false }
 	:: else -> break
 	od;
@@ -420,10 +496,11 @@ proctype others()
 		changes++;
 		lock();
 		if
-		:: !has_dirty -> rebuild(); amended = true
+		:: !has_dirty -> rebuild(); filter_add_other(); amended = true
 		:: has_dirty && amended -> promote()
 		:: has_dirty && amended -> grow(false)
 		:: has_dirty && amended -> grow(true)
+		:: has_dirty && amended -> filter_add_other()
 		fi;
 		unlock();
 		d_step { to = 0; v = 0 }
@@ -440,7 +517,11 @@ init
 		:: skip
 		:: read = 0; used = 1; cell[0] = 12; now = 12
 		:: read = 0; used = 1; cell[0] = NIL; mark[0] = true
-		:: dirty = 0; used = 1; cell[0] = 12; now = 12; has_dirty = true; amended = true
+		:: dirty = 0; used = 1; cell[0] = 12; now = 12; has_dirty = true; amended = true;
+			if /* with a filter, or no memory for one */
+			:: FILTERS > 1 -> filters = 1; filter[0] = 1; knows[1] = true
+			:: skip
+			fi
 		fi;
 		run user(0); run user(1); run others()
 	}
