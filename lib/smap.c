@@ -186,7 +186,7 @@ static int put_slow(struct smap *map, const struct smap_key *key, void *value, e
 	*old = load_cell(place.cell);
 	if (*old == SMAP_EXPUNGED) {
 		smap_unexpunge_locked(map, place.index, key);
-		smap_refresh_locked(map);
+		smap_refresh_dirty_locked(map);
 		*old = SMAP_NIL;
 	}
 	/* Under mu a cell of the current table becomes neither EXPUNGED nor MOVED (V5). */

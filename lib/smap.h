@@ -141,7 +141,7 @@ struct smap_options {
 	 * The caller's own hash, of either kind of key (a u64 key as its 8 bytes). Called for
 	 * each operation, also under the mutex: it must be a function of its arguments, and
 	 * use no map. All 64 bits matter: the upper ones choose the place, the lowest
-	 * eleven the tag and the overflow bit. NULL = the library's, see docs/design.md on its seed.
+	 * twelve the tag and the overflow bit. NULL = the library's, see docs/design.md on its seed.
 	 */
 	uint64_t (*hash)(const void *key, size_t len, uint64_t seed);
 };

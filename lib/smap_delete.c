@@ -55,7 +55,7 @@ static uintptr_t delete_slow(struct smap *map, const struct smap_key *key)
 		smap_slot_free_key(map, map->table, place.index);
 		smap_view_drop(map->dirty, place.index);
 		map->dirty_only--;
-		smap_refresh_locked(map);
+		smap_refresh_dirty_locked(map);
 	}
 	if (amended)
 		unlock_missed(map, &hold, key->hash);

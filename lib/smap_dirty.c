@@ -28,19 +28,32 @@
 #include "smap_filter.h"
 #include "smap_view.h"
 
-/* Bring the derived figures of the state up to date; after every change of the views. */
-void smap_refresh_locked(struct smap *map)
+/*
+ * Bring the derived figures of the state up to date after a change of what dirty lists: all that
+ * most operations under mu change.
+ */
+void smap_refresh_dirty_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
 	/* relaxed: written under mu, which we hold */
 	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-	const struct smap_view *read = smap_read_view(rd);
 
-	state->read_len = read->len;
 	state->dirty_len = map->dirty ? map->dirty->len : 0;
 	state->amended = (rd & SMAP_AMENDED) != 0;
-	state->has_dirty = map->dirty != NULL;
 	state->threshold = smap_policy_threshold(map);
+}
+
+/* The same, and all others; after another view or table came. */
+void smap_refresh_locked(struct smap *map)
+{
+	struct smap_state *state = &map->state;
+	/* relaxed: written under mu, which we hold */
+	const struct smap_view *read =
+		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+
+	state->read_len = read->len;
+	state->has_dirty = map->dirty != NULL;
+	smap_refresh_dirty_locked(map);
 	state->slots = map->table ? (uint64_t)map->table->groups * SMAP_GROUP : 0;
 	state->table_bytes = (map->table ? map->table->bytes : 0) +
 			     (smap_is_empty_view(read) ? 0 : smap_view_bytes(read)) +
@@ -159,9 +172,9 @@ static void rebuild_locked(struct smap *map, struct smap_view *dirty, uint64_t a
 	uint64_t start = smap_now_ns(), copied = 0, expunged = 0;
 
 	if (smap_is_empty_view(read)) {
-		memset(dirty->ctrl, SMAP_CTRL_EMPTY, dirty->groups * (SMAP_GROUP + 1));
+		memset(dirty->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(dirty->groups));
 	} else {
-		memcpy(dirty->ctrl, read->ctrl, dirty->groups * (SMAP_GROUP + 1));
+		memcpy(dirty->ctrl, read->ctrl, smap_ctrl_bytes(dirty->groups));
 		if (map->table->has_limbo && smap_ticket_over(map->table->limbo_ticket))
 			smap_view_recycle(map, dirty);
 		expunged = sweep(map, read, dirty);
@@ -273,6 +286,9 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 		smap_move_finish(map, &r.move);
 	else
 		set_amended(map);
-	smap_refresh_locked(map);
+	if (r.table || r.dirty || r.moves)
+		smap_refresh_locked(map);
+	else
+		smap_refresh_dirty_locked(map);
 	return 0;
 }

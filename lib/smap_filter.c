@@ -2,7 +2,7 @@
 /*
  * smap_filter.c - making and filling the filter of absent keys; see smap_filter.h.
  *
- * Sixteen bits a key, four of them set in one word: about one absent key in a hundred
+ * Sixteen bits a key, three of them set in one word: about one absent key in a hundred
  * still takes the lock. Without memory there is no filter, or a coarser one, and
  * readers take the lock as in Go.
  */
@@ -36,17 +36,21 @@ static struct smap_filter *filter_alloc(size_t capacity)
 	filter = calloc(1, sizeof(*filter) + words * sizeof(filter->word[0]));
 	if (!filter)
 		return NULL;
-	filter->words = (uint32_t)words;
-	filter->capacity = capacity;
+	filter->words = words;
 	filter->node = (struct smap_node){.free = filter_free, .items = 1};
 	return filter;
 }
 
 static void set(struct smap_filter *filter, uint64_t hash)
 {
-	/* Release: pairs with the acquire in smap_filter_excludes() (F1). */
-	atomic_fetch_or_explicit(&filter->word[smap_filter_index(filter, hash)],
-				 smap_filter_bits(hash), memory_order_release);
+	_Atomic(uint64_t) *word = &filter->word[smap_filter_index(filter->words, hash)];
+	/* relaxed: written under mu, which we hold: no other store comes in between */
+	uint64_t bits = atomic_load_explicit(word, memory_order_relaxed);
+
+	bits |= 1ULL << SMAP_FILTER_BIT_1(hash) | 1ULL << SMAP_FILTER_BIT_2(hash) |
+		1ULL << SMAP_FILTER_BIT_3(hash);
+	/* Release: pairs with the acquire in smap_view_excludes() (F1). */
+	atomic_store_explicit(word, bits, memory_order_release);
 }
 
 /* All keys that dirty lists and read does not. */
@@ -66,10 +70,10 @@ static void set_all(struct smap *map, const struct smap_view *read, struct smap_
 	}
 }
 
-/* For loads compiled into callers. */
-SMAP_PUBLIC bool smap_view_excludes(const void *view, uint64_t hash)
+/* Keys that it is meant for; more only make it coarser. */
+static size_t capacity_of(const struct smap_filter *filter)
 {
-	return smap_filter_excludes(view, hash);
+	return (size_t)filter->words * KEYS_PER_WORD;
 }
 
 static struct smap_view *current_read(const struct smap *map)
@@ -89,7 +93,7 @@ static void install(struct smap *map, struct smap_view *read, struct smap_filter
 {
 	struct smap_filter *old = current_filter(read);
 
-	/* Release: pairs with the acquire in smap_filter_excludes(). */
+	/* Release: pairs with the acquire in smap_view_excludes(). */
 	atomic_store_explicit(&read->filter, filter, memory_order_release);
 	if (old) {
 		old->node.map = map;
@@ -108,9 +112,9 @@ void smap_filter_add_locked(struct smap *map, uint64_t hash)
 	if (filter)
 		set(filter, hash);
 	/* A filter that could not be had for the first key would have to hold the others too. */
-	if (filter && map->dirty_only <= filter->capacity)
+	if (filter && map->dirty_only <= capacity_of(filter))
 		return;
-	larger = filter_alloc(filter				? 4 * filter->capacity
+	larger = filter_alloc(filter				? 4 * capacity_of(filter)
 			      : map->filter_hint > MIN_CAPACITY ? map->filter_hint
 								: MIN_CAPACITY);
 	if (!larger)

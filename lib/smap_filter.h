@@ -23,38 +23,20 @@
 
 #include "smap_internal.h"
 
+/* Readers know this layout: smap_view_excludes() in smap_inline.h. */
 struct smap_filter {
-	uint32_t words;
-	size_t capacity; /* keys that it is meant for; more only make it coarser */
+	uint64_t words;
 	struct smap_node node;
 	_Atomic(uint64_t) word[];
 };
 
-SMAP_INLINE uint32_t smap_filter_index(const struct smap_filter *filter, uint64_t hash)
-{
-	return (uint32_t)(((hash & UINT32_MAX) * filter->words) >> 32);
-}
+_Static_assert(offsetof(struct smap_filter, words) == 0 &&
+		       offsetof(struct smap_filter, word) == SMAP_FILTER_WORDS,
+	       "callers read filters");
 
-SMAP_INLINE uint64_t smap_filter_bits(uint64_t hash)
-{
-	return 1ULL << (hash >> 32 & 63) | 1ULL << (hash >> 38 & 63) | 1ULL << (hash >> 44 & 63) |
-	       1ULL << (hash >> 50 & 63);
-}
-
-/* True: dirty has no such key for certain. For a view that does not list it. */
 SMAP_INLINE bool smap_filter_excludes(const struct smap_view *view, uint64_t hash)
 {
-	/* Acquire: pairs with the release in smap_filter.c:install(): the bits are in memory. */
-	const struct smap_filter *filter =
-		atomic_load_explicit(&view->filter, memory_order_acquire);
-	uint64_t bits = smap_filter_bits(hash);
-
-	if (smap_likely(!filter))
-		return false;
-	/* Acquire: pairs with the release in smap_filter.c:set(); see above. */
-	return (atomic_load_explicit(&filter->word[smap_filter_index(filter, hash)],
-				     memory_order_acquire) &
-		bits) != bits;
+	return smap_view_excludes((const struct smap_look_view *)(const void *)view, hash);
 }
 
 /* With mu held. Called for each new key, after dirty lists it; never fails. */

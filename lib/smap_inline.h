@@ -8,14 +8,14 @@
  * they stay for callers through a pointer, for other languages, and with SMAP_NO_INLINE.
  *
  * ABI. A program compiled with this header knows the layout of struct smap_hot, struct
- * smap_look_view and the slots. It does so only for maps whose `quick` has one of the two values
+ * smap_look_view, the filter and the slots. It does so only for maps whose `quick` has one of the two values
  * below, which name this layout, SMAP_READ_LAYOUT: a library with another layout gives its maps
  * other values, and then every inlined load calls the library. What must stay for ever is where
  * `quick` stands, the thread's pointer smap_self (or its being NULL), and the functions.
  *
  * A group is 16 control bytes, one for each slot: EMPTY, LIMBO, or the tag of the key that the view
- * lists there. Each group has an overflow byte: a key that found its group full has set one of
- * eight bits, by its hash, and went to the next group. So a probe ends where the bit is clear.
+ * lists there. Each group has an overflow word: a key that found its group full has set one of
+ * sixteen bits, by its hash, and went to the next group. So a probe ends where the bit is clear.
  */
 #ifndef SMAP_INLINE_H
 #define SMAP_INLINE_H
@@ -26,13 +26,14 @@
 
 /* --- the layout --------------------------------------------------------------------- */
 
-#define SMAP_READ_LAYOUT 1
+#define SMAP_READ_LAYOUT 2
 #define SMAP_QUICK_NONE 0 /* call the function */
 #define SMAP_QUICK_U64 (SMAP_READ_LAYOUT * 256 + 1)
 #define SMAP_QUICK_BYTES (SMAP_READ_LAYOUT * 256 + 2)
 
 #define SMAP_HOT_OFFSET 1024 /* in struct smap: leaves smap_state room to grow */
 #define SMAP_VIEW_CTRL 128   /* the control bytes, in struct smap_view */
+#define SMAP_FILTER_WORDS 64 /* the words, in struct smap_filter */
 #define SMAP_GROUP 16	     /* slots that one SSE2 comparison covers */
 #define SMAP_INLINE_KEY 16   /* bytes of a key that stand in the slot */
 #define SMAP_AMENDED ((uintptr_t)1)
@@ -54,7 +55,7 @@ struct smap_hot {
 struct __attribute__((may_alias)) smap_look_view {
 	void *slots;
 	uint64_t groups;
-	uint8_t *overflow;	      /* a byte for each group */
+	uint16_t *overflow;	      /* a word for each group */
 	SMAP_SHARED uintptr_t filter; /* of dirty's keys, or 0 */
 };
 
@@ -83,7 +84,11 @@ enum smap_look {
 /* Where inlined loads go on; not to be called by hand. look: enum smap_look. NULL: absent. */
 void *smap_load_rest(struct smap *map, const void *key, size_t len, int look);
 void *smap_load_u64_rest(struct smap *map, uint64_t key, int look);
-bool smap_view_excludes(const void *view, uint64_t hash);
+/* Behind a home group that has overflowed, in the section: the cell, or NULL. */
+const SMAP_SHARED uintptr_t *smap_look_on_u64(const void *view, uint64_t group, uint64_t hash,
+					      uint64_t key);
+const SMAP_SHARED uintptr_t *smap_look_on(const void *view, uint64_t group, uint64_t hash,
+					  uint64_t word0, uint64_t word1, uint64_t len);
 
 /* --- the code --------------------------------------------------------------------------- */
 
@@ -187,10 +192,20 @@ SMAP_QUICK uint32_t smap_group_tagged(const uint8_t *group, uint64_t hash)
 #endif
 
 /* May a key with this hash be in the groups behind this one? */
-SMAP_QUICK bool smap_overflowed(const uint8_t *overflow, uint64_t group, uint64_t hash)
+SMAP_QUICK bool smap_overflowed(const uint16_t *overflow, uint64_t group, uint64_t hash)
 {
-	return overflow[group] >> (hash >> 8 & 7) & 1;
+	return overflow[group] >> (hash >> 8 & 15) & 1;
 }
+
+/* In which word of a filter of so many a key with this hash has its bits; and which they are. */
+SMAP_QUICK uint64_t smap_filter_index(uint64_t words, uint64_t hash)
+{
+	return ((hash & UINT32_MAX) * words) >> 32;
+}
+
+#define SMAP_FILTER_BIT_1(hash) ((hash) >> 32 & 63)
+#define SMAP_FILTER_BIT_2(hash) ((hash) >> 38 & 63)
+#define SMAP_FILTER_BIT_3(hash) ((hash) >> 44 & 63)
 
 /* --- keys ------------------------------------------------------------------------------- */
 
@@ -265,7 +280,10 @@ SMAP_QUICK uint64_t smap_enter_state(struct smap_thread_state *self)
 	return seq;
 }
 
-/* The outermost leaves: even becomes the next even number, odd stays. */
+/*
+ * The outermost leaves: even becomes the next even number. A branch, which nearly always goes the
+ * same way: the thread's next section waits for this store, and with arithmetic longer.
+ */
 SMAP_QUICK void smap_leave_state(struct smap_thread_state *self, uint64_t seq)
 {
 	/*
@@ -298,23 +316,58 @@ SMAP_QUICK const SMAP_SHARED uintptr_t *smap_quick_cell(const void *slots, uint6
 	}
 }
 
-/* Not in its home group. */
-SMAP_QUICK enum smap_look smap_quick_absent(const struct smap_look_view *view, uint64_t group,
-					    uint64_t hash, bool is_amended)
+/*
+ * True: dirty has no such key for certain. For a view that does not list it; smap_filter.h says
+ * why. Most words have few bits set, so that the first one asked for ends it.
+ */
+SMAP_QUICK bool smap_view_excludes(const struct smap_look_view *view, uint64_t hash)
 {
-	if (smap_rare(smap_overflowed(view->overflow, group, hash)))
-		return SMAP_LOOK_AGAIN;
-	if (!is_amended)
-		return SMAP_LOOK_ABSENT;
-	/* relaxed: smap_view_excludes() loads it once more */
-	if (smap_get(&view->filter, relaxed) && smap_view_excludes(view, hash))
-		return SMAP_LOOK_ABSENT;
-	return SMAP_LOOK_DIRTY;
+	/* Acquire: pairs with the release in smap_filter.c:install(): the bits are in memory. */
+	uintptr_t filter = smap_get(&view->filter, acquire);
+	const SMAP_SHARED uint64_t *words;
+	uint64_t index, word;
+
+	if (smap_rare(!filter))
+		return false;
+	index = smap_filter_index(*(const uint64_t *)filter,
+				  hash); /* it begins with their number */
+	words = (const SMAP_SHARED uint64_t *)(filter + SMAP_FILTER_WORDS);
+	/* Acquire: pairs with the release in smap_filter.c:set() (F1). */
+	word = smap_get(&words[index], acquire);
+	return smap_usual(!(word >> SMAP_FILTER_BIT_1(hash) & 1)) ||
+	       !(word >> SMAP_FILTER_BIT_2(hash) & 1) || !(word >> SMAP_FILTER_BIT_3(hash) & 1);
+}
+
+/* Not in its home group: the cell elsewhere, or NULL. */
+SMAP_QUICK const SMAP_SHARED uintptr_t *smap_quick_further(const struct smap_look_view *view,
+							   uint64_t group,
+							   const struct smap_quick_key *key,
+							   const bool is_u64)
+{
+	if (smap_usual(!smap_overflowed(view->overflow, group, key->hash)))
+		return NULL;
+	return is_u64 ? smap_look_on_u64(view, group, key->hash, key->word[0])
+		      : smap_look_on(view, group, key->hash, key->word[0], key->word[1], key->len);
+}
+
+/* What a cell holds: a value, or 0 and how it ended. */
+SMAP_QUICK uintptr_t smap_quick_value(const struct smap_hot *hot, const SMAP_SHARED uintptr_t *cell,
+				      enum smap_look *ret_look)
+{
+	/* Acquire: pairs with the releases that store values (G2) and MOVED */
+	uintptr_t value = smap_get(cell, acquire);
+
+	*ret_look = SMAP_LOOK_ABSENT;
+	if (smap_usual(value - hot->marks >= 2))
+		return value; /* NIL is 0 */
+	if (value != hot->marks)
+		*ret_look = SMAP_LOOK_AGAIN;
+	return 0;
 }
 
 /*
- * One look at the home group, in a read section: the value, or 0 and how it ended. Values are
- * handed on in registers, through no pointer: a caller's variable need not be in memory.
+ * One look at read, in a read section: the value, or 0 and how it ended. Values are handed on in
+ * registers, through no pointer: a caller's variable need not be in memory.
  */
 SMAP_QUICK uintptr_t smap_quick_look(const struct smap_hot *hot, const struct smap_quick_key *key,
 				     const bool is_u64, enum smap_look *ret_look)
@@ -324,27 +377,22 @@ SMAP_QUICK uintptr_t smap_quick_look(const struct smap_hot *hot, const struct sm
 	const char *address = (const char *)(read & ~SMAP_AMENDED);
 	const struct smap_look_view *view = (const struct smap_look_view *)(const void *)address;
 	uint64_t group = smap_home(view->groups, key->hash), first = group * SMAP_GROUP;
-	uint64_t mask =
+	uint32_t mask =
 		smap_group_tagged((const uint8_t *)address + SMAP_VIEW_CTRL + first, key->hash);
+	const SMAP_SHARED uintptr_t *cell;
 
 	for (; smap_usual(mask); mask &= mask - 1) {
-		uint64_t index = first + (uint64_t)__builtin_ctzll(mask);
-		const SMAP_SHARED uintptr_t *cell =
-			smap_quick_cell(view->slots, index, key, is_u64);
-		uintptr_t value;
+		uint64_t index = first + (unsigned)__builtin_ctz(mask);
 
-		if (smap_rare(!cell))
-			continue;
-		/* Acquire: pairs with the releases that store values (G2) and MOVED */
-		value = smap_get(cell, acquire);
-		*ret_look = SMAP_LOOK_ABSENT;
-		if (smap_usual(value - hot->marks >= 2))
-			return value; /* NIL is 0 */
-		if (value != hot->marks)
-			*ret_look = SMAP_LOOK_AGAIN;
-		return 0;
+		cell = smap_quick_cell(view->slots, index, key, is_u64);
+		if (smap_usual(cell != NULL))
+			return smap_quick_value(hot, cell, ret_look);
 	}
-	*ret_look = smap_quick_absent(view, group, key->hash, (read & SMAP_AMENDED) != 0);
+	cell = smap_quick_further(view, group, key, is_u64);
+	if (smap_rare(cell != NULL))
+		return smap_quick_value(hot, cell, ret_look);
+	*ret_look = !(read & SMAP_AMENDED) || smap_view_excludes(view, key->hash) ? SMAP_LOOK_ABSENT
+										  : SMAP_LOOK_DIRTY;
 	return 0;
 }
 

@@ -23,7 +23,7 @@
  *
  * Control byte: 2..255 = eight bits of the hash, the slot is listed; EMPTY = free for a
  * new key; LIMBO = not listed, but an older view that a reader may still hold lists
- * it: not to be used before its grace period. Each group has an overflow byte besides, which
+ * it: not to be used before its grace period. Each group has an overflow word besides, which
  * says for which hashes a probe has to go on to the next group (smap_inline.h).
  *
  * Cell: a value, or NIL (deleted), EXPUNGED (deleted, not in dirty), MOVED (this
@@ -33,7 +33,7 @@
  * V1 read is stored only under mu; the set that a published view lists never changes.
  * V2 read and dirty, when both list something, lie over map->table.
  * V3 A slot listed in any view that a reader can hold keeps its key.
- * V4 Bits of an overflow byte are never cleared (within a table), so a
+ * V4 Bits of an overflow word are never cleared (within a table), so a
  *    probe sequence that reached a slot once will always reach it.
  * V5 NIL <-> EXPUNGED and anything -> MOVED happen only under mu. Cells of the
  *    current table are never MOVED while mu is free.
@@ -66,9 +66,9 @@ struct smap_filter;
 
 struct smap_view {
 	/* The layout of these four is struct smap_look_view's. */
-	void *slots;	   /* = table->slots: a hit needs no load from the table */
-	uint64_t groups;   /* = table->groups */
-	uint8_t *overflow; /* a byte for each group, behind the control bytes */
+	void *slots;	    /* = table->slots: a hit needs no load from the table */
+	uint64_t groups;    /* = table->groups */
+	uint16_t *overflow; /* a word for each group, behind the control bytes */
 	_Atomic(struct smap_filter *) filter; /* of dirty's keys, while amended; smap_filter.h */
 	size_t len;			      /* slots listed, deleted ones included: Go's len(m) */
 	struct smap_table *table;
@@ -148,7 +148,7 @@ struct smap {
 	struct smap_empty {
 		_Alignas(SMAP_CACHE_LINE) struct smap_view view;
 		uint8_t ctrl[SMAP_GROUP];
-		uint8_t overflow[1];
+		uint16_t overflow[1];
 	} empty;
 
 	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_STRIPES];
@@ -209,6 +209,7 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason) SMAP_HIDDEN;
 void smap_miss_locked(struct smap *map) SMAP_HIDDEN;
 int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value) SMAP_HIDDEN;
 void smap_unexpunge_locked(struct smap *map, size_t index, const struct smap_key *key) SMAP_HIDDEN;
+void smap_refresh_dirty_locked(struct smap *map) SMAP_HIDDEN;
 void smap_refresh_locked(struct smap *map) SMAP_HIDDEN;
 
 /* smap_move.c: another table for the same entries */

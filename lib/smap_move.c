@@ -104,7 +104,7 @@ int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
 
 /*
  * Carry one listed slot over. `dirty` of the new table decides about places, so every slot is
- * taken there; what dirty does not list becomes LIMBO. The overflow bytes are dirty's too.
+ * taken there; what dirty does not list becomes LIMBO. The overflow words are dirty's too.
  */
 static void carry(struct smap *map, struct smap_move *m, size_t from, bool in_read, bool in_dirty)
 {
@@ -147,7 +147,7 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 	bool has_read = !smap_is_empty_view(read);
 
 	memset(m->read->ctrl, SMAP_CTRL_EMPTY, m->read->groups * SMAP_GROUP);
-	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, m->dirty->groups * (SMAP_GROUP + 1));
+	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(m->dirty->groups));
 	for (size_t i = 0; i < slots; i++) {
 		bool in_read = has_read && smap_is_listed(read->ctrl[i]);
 		bool in_dirty = smap_is_listed(dirty->ctrl[i]);
@@ -158,7 +158,7 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 		if (in_read && !in_dirty && !promotes(map))
 			dirty->ctrl[i] = SMAP_CTRL_EMPTY;
 	}
-	memcpy(m->read->overflow, m->dirty->overflow, m->read->groups);
+	memcpy(m->read->overflow, m->dirty->overflow, m->read->groups * sizeof(uint16_t));
 	m->old = map->table;
 	m->old->dead = dirty;
 	map->dirty = m->dirty;
@@ -246,7 +246,7 @@ static int clear_prepare(struct smap *map, struct clearing *c)
 		c->dirty = c->table ? smap_view_alloc(c->table) : NULL;
 		if (!c->dirty)
 			goto nomem;
-		memset(c->dirty->ctrl, SMAP_CTRL_EMPTY, c->dirty->groups * (SMAP_GROUP + 1));
+		memset(c->dirty->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(c->dirty->groups));
 	}
 	if (map->value_free && listed) {
 		c->values = malloc(listed * sizeof(*c->values));

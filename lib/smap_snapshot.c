@@ -92,7 +92,7 @@ static struct smap_snapshot *snapshot_alloc(const struct smap *map, size_t entri
 		free(snapshot);
 		return NULL;
 	}
-	memset(snapshot->view->ctrl, SMAP_CTRL_EMPTY, snapshot->view->groups * (SMAP_GROUP + 1));
+	memset(snapshot->view->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(snapshot->view->groups));
 	return snapshot;
 }
 

@@ -35,7 +35,7 @@ static size_t round_up(size_t n, size_t to)
 
 size_t smap_view_bytes(const struct smap_view *view)
 {
-	return round_up(sizeof(*view) + view->groups * (SMAP_GROUP + 1), SMAP_CACHE_LINE);
+	return round_up(sizeof(*view) + smap_ctrl_bytes(view->groups), SMAP_CACHE_LINE);
 }
 
 void smap_view_free(struct smap_view *view)
@@ -51,7 +51,7 @@ static void view_retired(struct smap *map, struct smap_node *node)
 		(struct smap_view *)(void *)((char *)node - offsetof(struct smap_view, node)));
 }
 
-/* A view of the table; its control and overflow bytes are for the caller to fill. */
+/* A view of the table; its control bytes and overflow words are for the caller to fill. */
 struct smap_view *smap_view_alloc(struct smap_table *table)
 {
 	struct smap_view shape = {.groups = table->groups};
@@ -62,7 +62,7 @@ struct smap_view *smap_view_alloc(struct smap_table *table)
 	*view = (struct smap_view){
 		.slots = table->slots,
 		.groups = table->groups,
-		.overflow = view->ctrl + (size_t)table->groups * SMAP_GROUP,
+		.overflow = (void *)(view->ctrl + (size_t)table->groups * SMAP_GROUP),
 		.table = table,
 		.node = {.free = view_retired, .items = 1},
 	};
@@ -169,6 +169,25 @@ size_t smap_find_on_bytes(const struct smap_view *view, size_t group, uint64_t h
 		.hash = hash, .word = {word0, word1}, .len = len, .bytes = bytes};
 
 	return find_on(view, group, &key, false);
+}
+
+/* For loads compiled into callers. */
+SMAP_PUBLIC const smap_cell *smap_look_on_u64(const void *view, uint64_t group, uint64_t hash,
+					      uint64_t key)
+{
+	const struct smap_view *v = view;
+	size_t index = smap_find_on_u64(v, group, hash, key);
+
+	return index == SMAP_NOT_FOUND ? NULL : &((struct smap_slot_u64 *)v->slots)[index].cell;
+}
+
+SMAP_PUBLIC const smap_cell *smap_look_on(const void *view, uint64_t group, uint64_t hash,
+					  uint64_t word0, uint64_t word1, uint64_t len)
+{
+	const struct smap_view *v = view;
+	size_t index = smap_find_on_bytes(v, group, hash, word0, word1, len, NULL);
+
+	return index == SMAP_NOT_FOUND ? NULL : &((struct smap_slot_bytes *)v->slots)[index].cell;
 }
 
 /*

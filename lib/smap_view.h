@@ -4,8 +4,8 @@
  *
  * Probing goes group by group: the home group comes from the hash by multiplication (so
  * a table may have any number of groups and grow by less than a factor of 2), the tag from the
- * lowest eight bits, then the next group and so on, until a group's overflow byte, asked
- * for the three bits above the tag, says that no such key went further. The last idea is Joaquin M
+ * lowest eight bits, then the next group and so on, until a group's overflow word, asked
+ * for the four bits above the tag, says that no such key went further. The last idea is Joaquin M
  * Lopez Munoz's, in boost::unordered_flat_map. What the readers' path needs of this is in
  * smap_inline.h.
  */
@@ -16,6 +16,12 @@
 #include "smap_internal.h"
 #include "smap_hash.h"
 
+/* The control bytes and the overflow words behind them. */
+SMAP_INLINE size_t smap_ctrl_bytes(size_t groups)
+{
+	return groups * (SMAP_GROUP + sizeof(uint16_t));
+}
+
 /* Slots that are listed. */
 SMAP_INLINE uint32_t smap_group_listed(const uint8_t *group)
 {
@@ -25,9 +31,9 @@ SMAP_INLINE uint32_t smap_group_listed(const uint8_t *group)
 }
 
 /* What smap_overflowed() asks for. */
-SMAP_INLINE uint8_t smap_overflow_bit(uint64_t hash)
+SMAP_INLINE uint16_t smap_overflow_bit(uint64_t hash)
 {
-	return (uint8_t)(1U << (hash >> 8 & 7));
+	return (uint16_t)(1U << (hash >> 8 & 15));
 }
 
 SMAP_INLINE uint8_t smap_tag(uint64_t hash)
