@@ -77,7 +77,8 @@
  *    reclamation; a reader that stays in its section for ever costs memory,
  *    never another thread's time.
  * P4 Operations that go to dirty take the map's mutex; its hold time is O(1)
- *    but for a rebuild (a byte per slot), a growth and a Clear (O(slots)).
+ *    but for a rebuild (a byte per slot), a growth, a Clear and, with SMAP_ABSENT_FILTER,
+ *    another filter (O(slots)).
  */
 #ifndef SMAP_H
 #define SMAP_H

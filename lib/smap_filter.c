@@ -101,29 +101,47 @@ static void install(struct smap *map, struct smap_view *read, struct smap_filter
 	}
 }
 
+/*
+ * Keys that come and go leave their bits behind. When so many came that they would fill it, all bits
+ * are set anew, unless that would cost more than a look at a group for each of them, or the
+ * table is being moved, when it is not known which keys are dirty's alone.
+ */
+static bool is_stale(const struct smap *map, const struct smap_view *read)
+{
+	const size_t adds = map->filter_adds;
+
+	return adds >= capacity_of(current_filter(read)) && adds >= map->dirty->groups &&
+	       (smap_is_empty_view(read) || read->table == map->dirty->table);
+}
+
 void smap_filter_add_locked(struct smap *map, uint64_t hash)
 {
 	struct smap_view *read = current_read(map);
-	struct smap_filter *filter, *larger;
+	struct smap_filter *filter, *fresh;
+	size_t capacity = map->filter_hint > MIN_CAPACITY ? map->filter_hint : MIN_CAPACITY;
 
 	if (!(map->state.flags & SMAP_ABSENT_FILTER))
 		return;
 	filter = current_filter(read);
-	if (filter)
+	if (filter) {
 		set(filter, hash);
+		map->filter_adds++;
+		capacity = capacity_of(filter);
+		if (map->dirty_only > capacity)
+			capacity *= GROWTH;
+		else if (!is_stale(map, read))
+			return;
+	}
 	/* A filter that could not be had for the first key would have to hold the others too. */
-	if (filter && map->dirty_only <= capacity_of(filter))
-		return;
-	larger = filter_alloc(filter				? 4 * capacity_of(filter)
-			      : map->filter_hint > MIN_CAPACITY ? map->filter_hint
-								: MIN_CAPACITY);
-	if (!larger)
+	fresh = filter_alloc(capacity);
+	if (!fresh)
 		return;
 	if (map->dirty_only == 1)
-		set(larger, hash);
+		set(fresh, hash);
 	else
-		set_all(map, read, larger);
-	install(map, read, larger);
+		set_all(map, read, fresh);
+	map->filter_adds = 0;
+	install(map, read, fresh);
 }
 
 void smap_filter_drop_locked(struct smap *map)

@@ -10,7 +10,7 @@
  *
  * F1 The bits of a key are set before the operation that inserted it returns.
  * F2 Bits are never cleared; a filter is used up with the view, or replaced by a
- *    larger one that holds all keys of dirty alone, and retired.
+ *    larger one, or one without the bits of keys that went, that holds all keys of dirty alone.
  *
  * Why "absent" is right: the reader loaded view and filter inside its operation.
  * If a bit is clear now, by F2 it was clear when the filter was loaded, so by F1 no

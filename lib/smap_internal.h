@@ -134,6 +134,7 @@ struct smap {
 	struct smap_table *table;	/* of dirty, or of read when there is no dirty */
 	uint64_t batch_ticks;		/* when the first miss of state.pending came */
 	size_t filter_hint;		/* keys that the last filter had at its end */
+	size_t filter_adds;		/* keys added since the present one was made */
 	struct smap_policy_data policy; /* smap_policy.c */
 	size_t dirty_only;		/* entries listed in dirty and not in read */
 
