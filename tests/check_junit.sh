@@ -20,6 +20,8 @@ for file in tests/golden/*.junit.xml; do
 		[ "$head" = "$found" ] ||
 			complain "$file says $head ${pair%:*}, but has $found ${pair#*:}"
 	done
+	twice=$(grep -o '<testcase[^>]*>' "$file" | sed 's/ time="[^"]*"//; s,/>$,>,' | sort | uniq -d | head -n 1)
+	[ -z "$twice" ] || complain "$file has two cases of one name: $twice"
 	whole=$(xmllint --xpath "number(//testsuite/@time)" "$file")
 	sum=$(xmllint --xpath "sum(//testcase/@time)" "$file")
 	[ "$whole" = "$sum" ] || complain "$file lasts $whole s, its cases $sum s"

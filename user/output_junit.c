@@ -28,6 +28,7 @@ struct view {
 	const struct report *report;
 	const struct finding **sorted;
 	size_t count;
+	unsigned *nth; /* by map: how many before it have its name, and its process's */
 };
 
 static bool fails(const struct finding *finding)
@@ -59,12 +60,56 @@ static int compare_findings(const void *left, const void *right)
 	return order ? order : a < b ? -1 : a > b;
 }
 
+static int compare_names(const struct report_map *a, const struct report_map *b)
+{
+	int order = strcmp(a->comm, b->comm);
+
+	return order ? order : strcmp(a->name, b->name);
+}
+
+static int compare_named(const void *left, const void *right)
+{
+	const struct report_map *a = *(const struct report_map *const *)left;
+	const struct report_map *b = *(const struct report_map *const *)right;
+	int order = compare_names(a, b);
+
+	return order ? order : a < b ? -1 : a > b;
+}
+
+/* GitLab shows the first of the cases that have one name, and drops the others. */
+static int number_maps(struct view *view)
+{
+	const struct report *report = view->report;
+	const struct report_map **named = calloc(report->map_count + 1, sizeof(*named));
+
+	if (!named)
+		return -ENOMEM;
+	for (size_t i = 0; i < report->map_count; i++)
+		named[i] = &report->maps[i];
+	qsort(named, report->map_count, sizeof(*named), compare_named);
+	for (size_t i = 1; i < report->map_count; i++)
+		if (compare_names(named[i - 1], named[i]) == 0)
+			view->nth[named[i] - report->maps] =
+				view->nth[named[i - 1] - report->maps] + 1;
+	free(named);
+	return 0;
+}
+
+static void view_free(struct view *view)
+{
+	free(view->sorted);
+	free(view->nth);
+}
+
 static int view_make(struct view *view, const struct report *report)
 {
 	*view = (struct view){.report = report, .count = report->finding_count};
 	view->sorted = calloc(view->count + 1, sizeof(*view->sorted));
-	if (!view->sorted)
+	view->nth = calloc(report->map_count + 1, sizeof(*view->nth));
+	if (!view->sorted || !view->nth || number_maps(view)) {
+		view_free(view);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < view->count; i++)
 		view->sorted[i] = &report->findings[i];
 	qsort(view->sorted, view->count, sizeof(*view->sorted), compare_findings);
@@ -107,12 +152,18 @@ static int compare_map(const void *key, const void *element)
 	return order ? order : compare_u64(finding->id, map->id);
 }
 
-/* Whether the finding's trap and map have a test case anyway. Maps are in order. */
+/* NULL: it is left out of the summary. Maps are in order. */
+static const struct report_map *map_of(const struct report *report, const struct finding *finding)
+{
+	return report->map_count > 0 ? bsearch(finding, report->maps, report->map_count,
+					       sizeof(report->maps[0]), compare_map)
+				     : NULL;
+}
+
+/* Whether the finding's trap and map have a test case anyway. */
 static bool listed(const struct report *report, const struct finding *finding)
 {
-	return trap_find(finding->trap) && report->map_count > 0 &&
-	       bsearch(finding, report->maps, report->map_count, sizeof(report->maps[0]),
-		       compare_map);
+	return trap_find(finding->trap) && map_of(report, finding);
 }
 
 static void count_cases(const struct view *view, size_t *ret_tests, size_t *ret_failures)
@@ -181,11 +232,15 @@ static void open_failure(struct sink *sink, const struct finding *finding)
 /* The case of a trap in a map; `key` says which. All of its findings are one failure. */
 static int put_case(struct sink *sink, const struct view *view, const struct finding *key)
 {
+	const struct report_map *map = map_of(view->report, key);
+	unsigned nth = map ? view->nth[map - view->report->maps] : 0;
 	bool failed = false;
 	int err = 0;
 
 	open_case(sink, key->comm, 0);
 	markup_put_name(sink, key->name);
+	if (nth)
+		sink_printf(sink, " #%u", nth + 1);
 	sink_puts(sink, ": ");
 	markup_put_name(sink, key->trap);
 	for (size_t i = group_begin(view, key); i < view->count && !err; i++) {
@@ -318,7 +373,7 @@ static int junit_report(struct sink *sink, const struct report *report)
 	if (err)
 		return err;
 	err = put_suite(sink, &view);
-	free(view.sorted);
+	view_free(&view);
 	return err;
 }
 
