@@ -102,6 +102,28 @@ static void test_inconclusive(void **state)
 	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_INCONCLUSIVE);
 }
 
+/* Maps that ended long ago are left out of the summary; they were judged while they lived. */
+static void test_ended_maps_are_no_doubt(void **state)
+{
+	struct record_loss losses[] = {{.name = "ring_full"},
+				       {.name = MODEL_LOSS_ENDED, .count = 7}};
+	struct report report = a_report();
+	struct gate gate;
+
+	(void)state;
+	report.losses = losses;
+	report.loss_count = 2;
+	report.lost = 7;
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_CLEAN);
+	assert_non_null(strstr(gate.reason, "7 more maps"));
+	losses[0].count = 1;
+	report.lost = 8;
+	gate = gate_judge(&report, FINDING_WARNING, 0);
+	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
+	assert_non_null(strstr(gate.reason, "1 events"));
+}
+
 static void test_the_commands_own_failure_goes_through(void **state)
 {
 	const struct gate trap = {.verdict = GATE_TRAP};
@@ -119,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_a_trap_beats_losses),
 		cmocka_unit_test(test_a_notice_fails_only_when_asked_for),
 		cmocka_unit_test(test_inconclusive),
+		cmocka_unit_test(test_ended_maps_are_no_doubt),
 		cmocka_unit_test(test_the_commands_own_failure_goes_through),
 	};
 

@@ -288,7 +288,8 @@ size_t doubt_text(char *dst, size_t dst_size, const struct report *report)
 	struct line line = line_start(dst, dst_size);
 
 	if (report->map_count == 0)
-		add(&line, "no map was seen%s", report->lost > 0 ? "; " : "");
-	add_losses(&line, report);
+		add(&line, "no map was seen%s", report_unjudged(report) > 0 ? "; " : "");
+	if (report_unjudged(report) > 0)
+		add_losses(&line, report);
 	return line.len;
 }

@@ -47,15 +47,17 @@ static struct gate clean(const struct report *report, enum finding_severity fail
 			 uint64_t events)
 {
 	struct gate gate = {.verdict = GATE_CLEAN};
-	char found[64] = "nothing found";
+	char found[64] = "nothing found", lost[64] = "nothing lost";
 
 	if (report->finding_count)
 		snprintf(found, sizeof(found), "%zu finding%s below severity %s",
 			 report->finding_count, plural(report->finding_count),
 			 report_severity(fail_on));
-	snprintf(gate.reason, sizeof(gate.reason),
-		 "%zu map%s, %" PRIu64 " events, %s, nothing lost", report->map_count,
-		 plural(report->map_count), events, found);
+	if (report->lost)
+		snprintf(lost, sizeof(lost), "%" PRIu64 " more map%s ended and judged",
+			 report->lost, plural(report->lost));
+	snprintf(gate.reason, sizeof(gate.reason), "%zu map%s, %" PRIu64 " events, %s, %s",
+		 report->map_count, plural(report->map_count), events, found, lost);
 	return gate;
 }
 
@@ -74,9 +76,9 @@ struct gate gate_judge(const struct report *report, enum finding_severity fail_o
 		snprintf(gate.reason, sizeof(gate.reason),
 			 "%" PRIu64 " findings beyond the first %zu were not kept",
 			 report->findings_cut, report->finding_count);
-	else if (report->lost > 0)
+	else if (report_unjudged(report) > 0)
 		snprintf(gate.reason, sizeof(gate.reason), "%" PRIu64 " events were lost",
-			 report->lost);
+			 report_unjudged(report));
 	else if (events < min_events)
 		snprintf(gate.reason, sizeof(gate.reason),
 			 "%" PRIu64 " events are fewer than --min-events %" PRIu64, events,

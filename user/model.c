@@ -70,7 +70,7 @@ static void losses_init(struct model *model)
 #define KNOWN_LOSS(loss, text) {.name = #loss, .help = text},
 		ST_LOSSES(KNOWN_LOSS) ST_USER_LOSSES(KNOWN_LOSS)
 #undef KNOWN_LOSS
-			{.name = "ended_maps",
+			{.name = MODEL_LOSS_ENDED,
 			 .help = "ended maps left out of the summary: too many"},
 	};
 
@@ -101,7 +101,7 @@ static void forget_ended(struct model *model)
 	if (excess == 0)
 		return;
 	if (!model->no_summary)
-		loss_slot(model, "ended_maps")->count += excess;
+		loss_slot(model, MODEL_LOSS_ENDED)->count += excess;
 	for (size_t i = 0; i < model->map_count; i++) {
 		struct model_map *map = model->maps[i];
 

@@ -165,6 +165,7 @@ struct model_overhead {
  * are about 32 MB.
  */
 #define MODEL_ENDED_MAX 4096
+#define MODEL_LOSS_ENDED "ended_maps"
 /* Without a summary they stay for so many windows: late records of them may come. */
 #define MODEL_ENDED_WINDOWS 4
 

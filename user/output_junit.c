@@ -302,7 +302,7 @@ static void put_head(struct sink *sink, const struct view *view)
 {
 	const struct report *report = view->report;
 	time_t seconds = (time_t)(report->meta->start_unix_ns / 1000000000ULL);
-	size_t tests, failures, errors = (report->map_count == 0) + (report->lost > 0);
+	size_t tests, failures, errors = (report->map_count == 0) + (report_unjudged(report) > 0);
 	char date[32], text[FINDING_LINE_MAX];
 	struct tm tm;
 
@@ -339,7 +339,8 @@ static int put_cases(struct sink *sink, const struct view *view)
 			err = put_case(sink, view, view->sorted[i]);
 	losses_text(losses, sizeof(losses), report);
 	put_run_case(sink, "a map was seen", 0, report->map_count == 0 ? "no map was seen" : "");
-	put_run_case(sink, "nothing was lost", report_seconds(report), losses);
+	put_run_case(sink, "nothing was lost", report_seconds(report),
+		     report_unjudged(report) > 0 ? losses : "");
 	return err;
 }
 

@@ -255,6 +255,16 @@ void report_set_findings(struct report *report, const struct finding *known, siz
 	report->finding_count = count - first;
 }
 
+uint64_t report_unjudged(const struct report *report)
+{
+	uint64_t count = report->lost;
+
+	for (size_t i = 0; i < report->loss_count; i++)
+		if (strcmp(report->losses[i].name, MODEL_LOSS_ENDED) == 0)
+			count -= report->losses[i].count;
+	return count;
+}
+
 size_t report_event_count(const struct report *report)
 {
 	return report->kind == REPORT_WINDOW ? model_event_count(report->model) : 0;

@@ -161,6 +161,8 @@ void report_free(struct report *report);
 int report_fill_overhead(struct report_overhead *overhead, const struct model *model, bool whole,
 			 double seconds);
 
+/* Of what was lost, what may have hidden a finding: not the maps that ended and are left out. */
+uint64_t report_unjudged(const struct report *report);
 /*
  * The events of a window, in the order in which they came; the end of a trace has none.
  * False: that one is of a map that nobody knows (any more).
