@@ -30,18 +30,18 @@ struct trap_past {
 	uint64_t misses[TRAP_RECENT]; /* of the last windows, this one included, newest first */
 	uint64_t ns[TRAP_RECENT];     /* their lengths */
 	double rate;		   /* misses per second: of this window or of these, the larger */
-	bool idle;		   /* nothing was seen to happen in the window before */
+	bool idle;		   /* the window before shows nothing that happened */
 	double busy_rate;	   /* the rate as of the last window that was not idle */
 	uint64_t promoted_ns;	   /* end of the last window with a promotion before this; 0 */
 	uint64_t promote_every_ns; /* time between the last two; 0 = not known */
 	uint64_t backlog;	   /* at the end of the window before */
 	uint64_t dirty_len;	   /* likewise */
 	uint64_t reclaimer_runs;   /* likewise */
+	uint64_t epoch;		   /* likewise */
 	uint64_t left;		   /* values that left the map and that the reclaimer has not met */
 	double load;		   /* new keys / len(dirty) in the window before */
-	uint64_t epoch;		   /* likewise */
-	int64_t deleted;	   /* entries, since the last promotion, rebuild or Clear */
-	int64_t deleted_peak;	   /* the most that those have been */
+	double deleted;		   /* entries, since the last promotion, rebuild or Clear */
+	double deleted_peak;	   /* the most that those have been */
 	uint64_t retained;	   /* of them, those beyond it that came in this run of windows */
 	uint64_t stall_ns;	   /* of the last stall event of the process; 0 = none */
 	uint64_t stall_age_ns;	   /* how long that reader had been inside */

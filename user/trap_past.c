@@ -37,8 +37,8 @@ static void note_stalls(struct trap_past *past, const struct trap_view *view)
 static uint64_t newly_retained(struct trap_past *past, const struct model_map *map)
 {
 	const struct model_window *w = &map->window;
-	int64_t gained = (int64_t)map->now.dirty_len - (int64_t)past->dirty_len;
-	int64_t stay = gained - (int64_t)w->rate.inserts + (int64_t)w->rate.deletes, beyond;
+	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
+	double stay = gained - (double)w->rate.inserts + (double)w->rate.deletes, beyond;
 
 	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds] ||
 	    map->now.epoch != past->epoch) {
@@ -50,7 +50,7 @@ static uint64_t newly_retained(struct trap_past *past, const struct model_map *m
 	if (beyond <= 0)
 		return 0;
 	past->deleted_peak = past->deleted;
-	return stay * 100 >= (int64_t)w->rate.deletes ? (uint64_t)beyond : 0;
+	return stay * 100 >= (double)w->rate.deletes ? (uint64_t)beyond : 0;
 }
 
 static double miss_rate(const struct trap_past *past)
