@@ -74,7 +74,7 @@ static const struct shape unseen[] = {
 	DIFFUSION("pulses", 3000, DO({step_cascade, 10000, .rate = 15})),
 	DIFFUSION("bytes-threads", 6000,
 		  DO({step_window, 300, .rate = 50}, {step_absent, .threads = 6}), .bytes = 1),
-	DIFFUSION("of-many", 2000, DO({step_window, 200, .rate = 40}, {step_absent, .threads = 2}),
+	DIFFUSION("of-many", 5000, DO({step_window, 200, .rate = 150}, {step_absent, .threads = 2}),
 		  CALM(40)),
 	DIFFUSION("beside-load", 10000,
 		  DO({step_spin}, {step_window, 500, .rate = 100}, {step_absent, .threads = 3})),
