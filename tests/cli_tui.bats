@@ -194,23 +194,29 @@ terminal_is_sane() {
 	terminal_is_sane
 }
 
+# Run it in an empty terminal until it has ended with status 0. What the run before left on the
+# screen must not be taken for this one's.
+in_empty_terminal() { # command
+	runs=$((${runs:-0} + 1))
+	typed "clear; echo empty $runs"
+	wait_for shows "^empty $runs"
+	T clear-history
+	typed "$1; echo status $runs \$?"
+	wait_for shows "^status $runs 0"
+}
+
 @test "view: text where there is no view: dumb terminal, a pipe, -f text, a command, -o" {
 	load_map
-	typed "TERM=dumb $SMAPTRACE -i 0.2 -d 1 -p $pid; echo status \$?"
-	wait_for shows '^status 0'
+	in_empty_terminal "TERM=dumb $SMAPTRACE -i 0.2 -d 1 -p $pid"
 	T capture-pane -pS - | grep -q 'window 1 ('
 	for options in "-p $pid -f text" "-p $pid -o $tmp/file" "-- $MAPLOAD --seconds 1"; do
-		typed "clear"
-		T clear-history
-		typed "$SMAPTRACE -i 0.2 -d 1 $options; echo status \$?"
-		wait_for shows '^status 0'
+		in_empty_terminal "$SMAPTRACE -i 0.2 -d 1 $options"
 		T capture-pane -pS - >"$tmp/all"
 		cat "$tmp/file" >>"$tmp/all" 2>/dev/null || true
 		rm -f "$tmp/file"
 		grep -q 'window 1 (' "$tmp/all"
 	done
-	typed "clear; $SMAPTRACE -i 0.2 -d 1 -p $pid | cat; echo status \$?"
-	wait_for shows '^status 0'
+	in_empty_terminal "$SMAPTRACE -i 0.2 -d 1 -p $pid | cat"
 	T capture-pane -pS - | grep -q 'window 1 ('
 	typed "clear; $SMAPTRACE --tui -p $pid | cat; echo status \$?"
 	wait_for shows 'cannot show the terminal view: standard input'
