@@ -36,6 +36,20 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 	grep -q 'inconclusive: .*min-events' "$tmp/err"
 }
 
+@test "check: ended by a signal, it cannot say that the rest would have been clean" {
+	mkfifo "$tmp/fifo"
+	local status=0
+	"$SMAPTRACE" check -- $MAPLOAD --hold-end --mix hit --ops 1000 \
+		>"$tmp/out" 2>"$tmp/err" 3>&- <>"$tmp/fifo" &
+	pids+=("$!")
+	wait_for grep -q '^hold .* end' "$tmp/out"
+	kill -TERM "$!"
+	wait "$!" || status=$?
+	[ "$status" = 101 ]
+	[[ $(tail -n 1 "$tmp/err") == "smaptrace: inconclusive: a signal ended the trace"* ]]
+	go_on "$(sed -n 's/^hold \([0-9]*\) .*/\1/p' "$tmp/out")"
+}
+
 @test "check: grandchildren are traced, and a trap in one of them is found" {
 	run -100 check --report "$tmp/report" -- sh -c "sh -c '$(cascade); true' & $(calm); wait"
 	jq -se '[.[] | select(.type == "finding")] | length == 1 and .[0].name == "hot.0" and

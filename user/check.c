@@ -117,6 +117,8 @@ static int run(struct check *check)
 		status = EXIT_CANNOT_TRACE;
 	if (status != EXIT_CLEAN)
 		return status;
+	if (check->plan.interrupted)
+		gate_interrupt(&check->gate);
 	log_info("smaptrace: %s: %s", verdict_name(check->gate.verdict), check->gate.reason);
 	return gate_exit_status(&check->gate,
 				check->plan.command_ended ? check->plan.wait_status : 0);

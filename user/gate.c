@@ -88,6 +88,15 @@ struct gate gate_judge(const struct report *report, enum finding_severity fail_o
 	return gate;
 }
 
+void gate_interrupt(struct gate *gate)
+{
+	if (gate->verdict != GATE_CLEAN)
+		return;
+	gate->verdict = GATE_INCONCLUSIVE;
+	snprintf(gate->reason, sizeof(gate->reason),
+		 "a signal ended the trace before its time; nothing found until then");
+}
+
 int gate_exit_status(const struct gate *gate, int wait_status)
 {
 	static const int statuses[] = {

@@ -4,7 +4,7 @@
  *
  * A finding that fails the check is a trap, whatever else was lost: nothing that was
  * not seen could take it back. Without one, the check is clean only if it can be
- * known: a map was seen, enough happened, nothing was lost.
+ * known: a map was seen to the end, enough happened, nothing was lost.
  */
 #ifndef GATE_H
 #define GATE_H
@@ -26,6 +26,9 @@ struct gate {
 /* report: of the end, with all findings. min_events: misses + promotions + rebuilds + writes. */
 struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
 		       uint64_t min_events);
+
+/* A signal ended the trace: what would have come might have been a trap. */
+void gate_interrupt(struct gate *gate);
 
 /*
  * The exit status: the command's own if it failed (128 + N: killed by signal N), else that of

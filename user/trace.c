@@ -437,6 +437,7 @@ int trace_run(struct trace_plan *plan)
 		plan->command_ended = true;
 		plan->wait_status = trace.model->command_status;
 	}
+	plan->interrupted = stop_asked;
 	traps_free(trace.traps);
 	policy_free(trace.defaults);
 	model_free(trace.model);

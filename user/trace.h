@@ -53,6 +53,7 @@ struct trace_plan {
 	void (*on_end)(void *ctx, const struct report *report);
 	void *ctx;
 	/* Results. */
+	bool interrupted; /* a signal ended the trace, not its targets or its time */
 	bool command_ended;
 	int wait_status; /* of wait(2), if it has */
 };
