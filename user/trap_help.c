@@ -43,8 +43,14 @@ bool trap_promotes_periodically(const struct trap_view *view)
 {
 	const struct trap_past *past = view->past;
 	uint64_t now = view->model->window.end_ns, every = past->promote_every_ns;
-	/* Either time is known to a window. */
-	uint64_t late = every / 4 > 2 * past->ns[0] ? every / 4 : 2 * past->ns[0];
+	/*
+	 * What is due comes before the end of one window more, because the time between two is known
+	 * to a window only; and no two windows have the same length.
+	 */
+	uint64_t late = past->ns[0] + past->ns[0] / 2;
+
+	if (late < every / 4)
+		late = every / 4;
 
 	return every && every <= PERIODIC_MAX_NS && now - past->promoted_ns < every + late;
 }
