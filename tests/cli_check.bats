@@ -43,11 +43,11 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 		>"$tmp/out" 2>"$tmp/err" 3>&- <>"$tmp/fifo" &
 	pids+=("$!")
 	wait_for grep -q '^hold .* end' "$tmp/out"
+	pids+=("$(sed -n 's/^hold \([0-9]*\) .*/\1/p' "$tmp/out")")
 	kill -TERM "$!"
 	wait "$!" || status=$?
 	[ "$status" = 101 ]
 	[[ $(tail -n 1 "$tmp/err") == "smaptrace: inconclusive: a signal ended the trace"* ]]
-	go_on "$(sed -n 's/^hold \([0-9]*\) .*/\1/p' "$tmp/out")"
 }
 
 @test "check: grandchildren are traced, and a trap in one of them is found" {
