@@ -7,9 +7,8 @@
 # round, backwards in the next. Printed is the median over the rounds of the ratio to
 # the detached run of the same round, with the lowest and highest, of operations per second
 # and of operations per second of CPU time, which other programs disturb less.
-# `budget` is the same with a budget of BUDGET percent in each mode, runs of BUDGET_SECONDS.
-# Environment: O, ROUNDS (10), RUN_SECONDS (1), FIGURES (serve full self), SERVE_ARGS, BUDGET (2),
-# BUDGET_SECONDS (6). FIGURES=stacks compares detached, smaptrace and smaptrace --stacks.
+# Environment: O, ROUNDS (10), RUN_SECONDS (1), FIGURES (serve full self), SERVE_ARGS.
+# FIGURES=stacks compares detached, smaptrace and smaptrace --stacks. A budget: budget.sh.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/bench/common.sh
 need jq "$SMAPTRACE" "$LOAD"
@@ -18,18 +17,12 @@ ROUNDS=${ROUNDS:-10}
 RUN_SECONDS=${RUN_SECONDS:-1}
 MIN_MISSES=500000
 FIGURES=${FIGURES:-serve full self}
-BUDGET=${BUDGET:-2}
-BUDGET_SECONDS=${BUDGET_SECONDS:-6}
 SERVE_ARGS=${SERVE_ARGS:---threads 2}
 
 run_detached() { :; }
 run_smaptrace() { trace_start -p "$load_pid" -i 1 -o /dev/null; }
 run_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --stacks; }
 run_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --exact; }
-run_budget() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET"; }
-run_budget_exact() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --exact; }
-run_budget_offcpu() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --offcpu; }
-run_budget_stacks() { trace_start -p "$load_pid" -i 1 -o /dev/null --max-overhead "$BUDGET" --stacks; }
 run_bpftrace() {
 	sed "s|BINARY|$LOAD|" tests/bench/misses.bt >"$scratch/misses.bt"
 	rm -f "$scratch/bpftrace"
@@ -79,11 +72,6 @@ all_ways() {
 }
 
 stacks_ways() { hows=(detached smaptrace stacks); }
-
-budget_ways() {
-	hows=(detached budget budget_exact budget_stacks budget_offcpu)
-	RUN_SECONDS=$BUDGET_SECONDS
-}
 
 throughput() { # title, arguments of mapload
 	local i how median low high rate missed
@@ -171,7 +159,6 @@ for figure in $FIGURES; do
 	serve) all_ways && throughput "a server's reads" --mix serve $SERVE_ARGS ;;
 	full) all_ways && throughput "nothing but misses" --mix miss ;;
 	stacks) stacks_ways && throughput "with call stacks" --mix serve $SERVE_ARGS ;;
-	budget) budget_ways && throughput "a budget of $BUDGET %" --mix serve $SERVE_ARGS ;;
 	self) self_cost && attach_cost ;;
 	*) die "no such figure: $figure" ;;
 	esac

@@ -7,7 +7,8 @@
 # time its misses per second, by its own counter, are compared with the mean of the times just
 # before and just after without a trace. In one process, because two of them differ by more than is
 # asked for (hash, memory); with "nothing" among the ways, because that is what the machine does.
-# ROUNDS (9) of all ways; SECONDS_EACH (1.5) for each measurement.
+# ROUNDS (9) of all ways; SECONDS_EACH (1.5) for each measurement, and before that of a trace: what
+# is over the budget is shed at the end of its first window.
 cd "$(dirname "$0")/../.." || exit 1
 . tests/bench/common.sh
 BUDGET=${BUDGET:-2}
@@ -27,12 +28,11 @@ rate() {
 	awk -v n=$((after - before)) -v start="$start" -v end="$end" 'BEGIN { print n / (end - start) }'
 }
 
-# Its budget is kept from the second window on.
 traced_rate() { # way
 	local options=(-p "$load_pid" -f json -o /dev/null --max-overhead "$BUDGET")
 	[ "$1" = default ] || options+=("$1")
 	trace_start "${options[@]}"
-	sleep 1.5
+	sleep "$SECONDS_EACH"
 	traced=$(rate)
 	kill -INT "$trace_pid"
 	wait "$trace_pid" || die "smaptrace failed"
@@ -46,7 +46,7 @@ for ((round = 0; round < ROUNDS; round++)); do
 	for way in "${ways[@]}"; do
 		before=$(rate)
 		if [ "$way" = nothing ]; then
-			sleep 1.5
+			sleep "$SECONDS_EACH"
 			traced=$(rate)
 		else
 			traced_rate "$way"
