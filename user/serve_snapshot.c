@@ -112,6 +112,7 @@ static void copy_finding(struct owned *owned, struct finding *to, const struct f
 	to->remedy = copy_text(owned, from->remedy);
 	/* The names, units, shapes and links in it are words of the program. */
 	to->evidence = copy(owned, from->evidence, from->evidence_count * sizeof(*to->evidence));
+	to->stack = from->stack ? copy(owned, from->stack, sizeof(*to->stack)) : NULL;
 }
 
 /* Those that hold and the latest, in their order; the new ones stay at the end. */

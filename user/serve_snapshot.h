@@ -4,8 +4,8 @@
  *
  * A report borrows from the model and ends with the next record. A snapshot is a deep
  * copy that never changes, so that other threads can make bytes of it while the
- * trace goes on. Only call stacks are borrowed from the model, which never changes one: all
- * snapshots end before it. Reference counted; get and put may be called by any thread.
+ * trace goes on. Only the frames of call stacks are borrowed from the model, which never changes
+ * them: all snapshots end before it. Reference counted; get and put may be called by any thread.
  */
 #ifndef SERVE_SNAPSHOT_H
 #define SERVE_SNAPSHOT_H
