@@ -68,6 +68,7 @@ async function testPromotion(page, assert) {
 
 	child.kill("SIGUSR1");
 	await logOf(page, "live.0 promoted").nth(before).waitFor();
+	await windows(page, 2); // the heatmap has it although it is over
 	/* By keyboard alone: filter, go there, open. */
 	await page.locator("h1").click();
 	await page.keyboard.press("/");
@@ -79,6 +80,7 @@ async function testPromotion(page, assert) {
 	await page.keyboard.press("Enter");
 	await page.locator("#detail-title", { hasText: "live.0" }).waitFor();
 	assert.equal(await page.locator("#detail .charts canvas").count(), 6);
+	await page.locator("#detail .heat canvas").waitFor();
 	const label = `{pid="${child.pid}",comm="mapload",name="live.0"}`;
 	const promotions = await metric(`smap_promotions_total${label}`);
 
@@ -170,6 +172,27 @@ async function testFinding(page, assert) {
 	return child;
 }
 
+/* As many stacks as a window may have, again and again: those seen stay, and open ones open. */
+async function testManyStacks(page, assert) {
+	const [opened, first, count] = await page.evaluate(async () => {
+		const { Stacks } = await import("/stacks.js");
+		const into = document.createElement("div");
+		const stacks = new Stacks(into);
+		const some = (from, to) => Array.from({ length: to - from }, (_, i) =>
+			({ kind: "miss", count: 1, ns: 0, frames: [{ function: `f${from + i}` }] }));
+
+		stacks.update(some(0, 80));
+		into.firstChild.open = true;
+		for (let i = 80; i < 1000; i += 80)
+			stacks.update([...some(0, 1), ...some(i, i + 79)]);
+		return [into.querySelectorAll("[open]").length, into.firstChild.textContent, into.children.length];
+	});
+
+	assert.equal(opened, 1);
+	assert.match(first, /from f0/);
+	assert(count <= 100, `${count} stacks`);
+}
+
 run(async ({ open, assert, checks }) => {
 	try {
 		const page = await open(url);
@@ -182,6 +205,7 @@ run(async ({ open, assert, checks }) => {
 		await testClose(page, assert, child);
 		await testHeat(page, assert);
 		await testPause(page, assert);
+		await testManyStacks(page, assert);
 		const trapped = await testFinding(page, assert);
 
 		await clean(page, checks, assert, "a finding, light");

@@ -91,7 +91,7 @@ export class Heat {
 	}
 
 	columns() {
-		const room = Math.floor((this.canvas.clientWidth - LABELS) / CELL.width);
+		const room = Math.floor((this.box.clientWidth - LABELS) / CELL.width); // the canvas may be hidden
 
 		return Math.max(1, Math.min(COLUMNS_MAX, room));
 	}

@@ -27,9 +27,12 @@ export function stackView(stack) {
 			: el("p", { class: "muted", text: "No stack was taken." }));
 }
 
-const VIEWS_MAX = 30;
+const VIEWS_MAX = 100; // more than a window has: ten of each of eight kinds
 
-/* The stacks of one map, each as of the last window that had it; an opened one stays open. */
+/*
+ * The stacks of one map, each as of the last window that had it, of more than there is room
+ * for those seen last; an opened one stays open.
+ */
 export class Stacks {
 	constructor(into) {
 		this.into = into;
@@ -43,6 +46,8 @@ export class Stacks {
 
 			if (old) {
 				old.firstChild.textContent = headline(stack);
+				this.views.delete(key);
+				this.views.set(key, old); // now the latest, where it stands in the page
 				continue;
 			}
 			this.views.set(key, stackView(stack));
