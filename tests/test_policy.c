@@ -117,7 +117,11 @@ static void test_what_is_wrong_and_where(void **state)
 	refuse("\nbudgets: {mises: 3}\n", ":2:", "'misses'");
 	refuse("fail-on: off\n", ":1:", "off");
 	refuse("fail-on: warnin\n", ":1:", "'warning'");
-	refuse("interval: 1\ninterval: 2\n", ":1:", "already seen");
+	refuse("interval: 1\ninterval: 2\n", ":2:", "already seen");
+	refuse("traps:\n  read-diffusion: {of: 3}\n  write-starvation:\n    of: 3\n"
+	       "    raise: 3\n\n    of: 4\n",
+	       ":7:", "already seen");
+	refuse("fail-on: error\nbudgets:\n  misses: 5\n\nfail-on: error\n", ":5:", "already seen");
 	refuse("interval: [1]\n", ":1:", "FLOAT");
 	refuse("interval: 1\nfail-on: \"x\n", ":3:", "unexpected end of stream");
 	refuse("interval: 1\n# \xc3(\n", ":2:", "UTF-8");

@@ -117,18 +117,10 @@ struct walk {
 	bool sequence[DEPTH_MAX];
 	bool value_next[DEPTH_MAX]; /* a mapping's key has been read */
 	unsigned index[DEPTH_MAX];
+	bool seen[DEPTH_MAX]; /* the key that is looked for */
+	bool is_key;	      /* the last event */
 	int depth;
 };
-
-static bool stands_at(const struct walk *walk, const char *path)
-{
-	char here[DEPTH_MAX * 64] = "";
-
-	for (int i = 0; i < walk->depth; i++)
-		snprintf(here + strlen(here), sizeof(here) - strlen(here), "%s%s", i ? "." : "",
-			 walk->key[i]);
-	return strcmp(here, path) == 0;
-}
 
 /* A node begins in the innermost collection: is it a key? */
 static bool takes_key(struct walk *walk, const yaml_event_t *event)
@@ -154,9 +146,10 @@ static bool step(struct walk *walk, const yaml_event_t *event)
 {
 	bool sequence = event->type == YAML_SEQUENCE_START_EVENT;
 
+	walk->is_key = false;
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
-		(void)takes_key(walk, event);
+		walk->is_key = takes_key(walk, event);
 		return true;
 	case YAML_MAPPING_START_EVENT:
 	case YAML_SEQUENCE_START_EVENT:
@@ -166,6 +159,7 @@ static bool step(struct walk *walk, const yaml_event_t *event)
 		walk->key[walk->depth][0] = '\0';
 		walk->value_next[walk->depth] = false;
 		walk->index[walk->depth] = 0;
+		walk->seen[walk->depth] = false;
 		walk->sequence[walk->depth++] = sequence;
 		return true;
 	case YAML_MAPPING_END_EVENT:
@@ -179,8 +173,44 @@ static bool step(struct walk *walk, const yaml_event_t *event)
 	}
 }
 
-/* 0: not found. */
-static unsigned line_of(const struct policy_source *source, const char *path)
+typedef bool (*wanted_fn)(struct walk *walk, const yaml_event_t *event, const char *text);
+
+static bool stands_at(struct walk *walk, const yaml_event_t *event, const char *path)
+{
+	char here[DEPTH_MAX * 64] = "";
+
+	(void)event;
+	for (int i = 0; i < walk->depth; i++)
+		snprintf(here + strlen(here), sizeof(here) - strlen(here), "%s%s", i ? "." : "",
+			 walk->key[i]);
+	return strcmp(here, path) == 0;
+}
+
+/* The second key of that name in its mapping. */
+static bool repeats_key(struct walk *walk, const yaml_event_t *event, const char *name)
+{
+	int top = walk->depth - 1;
+	bool seen;
+
+	(void)event;
+	if (!walk->is_key || strcmp(walk->key[top], name) != 0)
+		return false;
+	seen = walk->seen[top];
+	walk->seen[top] = true;
+	return seen;
+}
+
+/* The document's first node, which libcyaml names without a line. */
+static bool is_node(struct walk *walk, const yaml_event_t *event, const char *text)
+{
+	(void)walk;
+	(void)text;
+	return event->type == YAML_SCALAR_EVENT || event->type == YAML_SEQUENCE_START_EVENT ||
+	       event->type == YAML_MAPPING_START_EVENT;
+}
+
+/* The line of the first event that is wanted; 0: there is none. */
+static unsigned line_of(const struct policy_source *source, wanted_fn wanted, const char *text)
 {
 	struct walk walk = {0};
 	yaml_event_t event;
@@ -193,33 +223,11 @@ static unsigned line_of(const struct policy_source *source, const char *path)
 				     source->len);
 	while (more && !line && yaml_parser_parse(&walk.parser, &event)) {
 		more = step(&walk, &event);
-		if (more && stands_at(&walk, path))
+		if (more && wanted(&walk, &event, text))
 			line = (unsigned)event.start_mark.line + 1;
 		yaml_event_delete(&event);
 	}
 	yaml_parser_delete(&walk.parser);
-	return line;
-}
-
-/* Of the document's first node, which libcyaml names without a line; 0: there is none. */
-static unsigned first_line(const struct policy_source *source)
-{
-	yaml_event_type_t type = YAML_NO_EVENT;
-	yaml_parser_t parser;
-	yaml_event_t event;
-	unsigned line = 0;
-
-	if (!yaml_parser_initialize(&parser))
-		return 0;
-	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->len);
-	while (!line && type != YAML_STREAM_END_EVENT && yaml_parser_parse(&parser, &event)) {
-		type = event.type;
-		if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT ||
-		    type == YAML_MAPPING_START_EVENT)
-			line = (unsigned)event.start_mark.line + 1;
-		yaml_event_delete(&event);
-	}
-	yaml_parser_delete(&parser);
 	return line;
 }
 
@@ -233,6 +241,16 @@ static void where(char *dst, size_t dst_size, const struct policy_source *source
 		snprintf(dst, dst_size, "%s", source->path);
 }
 
+/* Of a key that comes twice libcyaml names the line of what is before it. */
+static unsigned schema_line(const struct policy_source *source, const char *said)
+{
+	static const char twice[] = "Mapping field already seen: ";
+
+	if (strncmp(said, twice, sizeof(twice) - 1) == 0)
+		return line_of(source, repeats_key, said + sizeof(twice) - 1);
+	return source->line ? source->line : line_of(source, is_node, NULL);
+}
+
 int policy_error_schema(struct policy_source *source, const char *reason)
 {
 	const char *said = *source->message ? source->message : reason;
@@ -240,7 +258,7 @@ int policy_error_schema(struct policy_source *source, const char *reason)
 	char place[512], safe[4 * sizeof(source->message) + 1];
 	const char *meant = name ? nearest(name + 1) : NULL;
 
-	where(place, sizeof(place), source, source->line ? source->line : first_line(source));
+	where(place, sizeof(place), source, schema_line(source, said));
 	name_escape(safe, sizeof(safe), said);
 	log_err(0, "policy %s: %s", place, safe);
 	if (meant && strcmp(meant, name + 1) != 0)
@@ -258,7 +276,7 @@ int policy_error_value(const struct policy_source *source, const char *path, con
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	where(place, sizeof(place), source, line_of(source, path));
+	where(place, sizeof(place), source, line_of(source, stands_at, path));
 	log_err(0, "policy %s: %s %s", place, path, text);
 	log_hint("docs/policy.md has the bounds of each value");
 	return -EINVAL;
