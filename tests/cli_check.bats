@@ -39,7 +39,8 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 @test "check: ended by a signal, it cannot say that the rest would have been clean" {
 	mkfifo "$tmp/fifo"
 	local status=0
-	"$SMAPTRACE" check -- $MAPLOAD --hold-end --mix hit --ops 1000 \
+	"$SMAPTRACE" check --html "$tmp/page" --sarif "$tmp/sarif" --junit "$tmp/junit" -- \
+		$MAPLOAD --hold-end --mix hit --ops 1000 \
 		>"$tmp/out" 2>"$tmp/err" 3>&- <>"$tmp/fifo" &
 	pids+=("$!")
 	wait_for grep -q '^hold .* end' "$tmp/out"
@@ -48,6 +49,9 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 	wait "$!" || status=$?
 	[ "$status" = 101 ]
 	[[ $(tail -n 1 "$tmp/err") == "smaptrace: inconclusive: a signal ended the trace"* ]]
+	grep -q '<h1 class="inconclusive">' "$tmp/page"
+	grep -q '<error type="inconclusive" message="a signal ended the trace' "$tmp/junit"
+	jq -e '.runs[0].invocations[0].executionSuccessful == false' "$tmp/sarif"
 }
 
 @test "check: grandchildren are traced, and a trap in one of them is found" {

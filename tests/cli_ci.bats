@@ -56,7 +56,7 @@ junit_valid() {
 	project "$MAPLOAD --mix hit --ops 20000"
 	run -0 example "$(github_example)"
 	junit_valid
-	grep -q 'tests="5" failures="0" errors="0"' "$tmp/project/junit.xml"
+	grep -q 'tests="6" failures="0" errors="0"' "$tmp/project/junit.xml"
 	jq -e '.runs[0] | .results == [] and .invocations[0].executionSuccessful' "$tmp/project/smaptrace.sarif"
 	grep -q '^smaptrace: nothing found, maps seen: 1$' "$tmp/out"
 	run -0 example "$(gitlab_example)"

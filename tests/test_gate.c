@@ -20,15 +20,18 @@ static struct report a_report(void)
 {
 	map = (struct report_map){.window = {.count = {[ST_COUNTER_misses] = 10}}};
 	finding = (struct finding){.trap = "read-diffusion", .severity = FINDING_WARNING};
-	return (struct report){.kind = REPORT_END, .maps = &map, .map_count = 1};
+	return (struct report){
+		.kind = REPORT_END, .maps = &map, .map_count = 1, .fail_on = FINDING_WARNING};
 }
 
 static void test_clean(void **state)
 {
 	struct report report = a_report();
-	struct gate gate = gate_judge(&report, FINDING_WARNING, 10);
+	struct gate gate;
 
 	(void)state;
+	report.min_events = 10;
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_CLEAN);
 	assert_int_equal(gate_exit_status(&gate, 0), EXIT_CLEAN);
 }
@@ -41,15 +44,16 @@ static void test_findings_that_were_not_kept(void **state)
 
 	(void)state;
 	report.findings_cut = 3;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
 	assert_non_null(strstr(gate.reason, "3 findings"));
 	report.findings = &finding;
 	report.finding_count = 1;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_TRAP);
 	assert_non_null(strstr(gate.reason, "3 more"));
-	gate = gate_judge(&report, FINDING_ERROR, 0);
+	report.fail_on = FINDING_ERROR;
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
 }
 
@@ -62,12 +66,13 @@ static void test_a_trap_beats_losses(void **state)
 	report.findings = &finding;
 	report.finding_count = 1;
 	report.lost = 5;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_TRAP);
 	assert_non_null(strstr(gate.reason, "read-diffusion"));
 	assert_int_equal(gate_exit_status(&gate, 0), EXIT_TRAP);
 	/* Not bad enough: then the loss is what counts. */
-	gate = gate_judge(&report, FINDING_ERROR, 0);
+	report.fail_on = FINDING_ERROR;
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
 }
 
@@ -80,10 +85,11 @@ static void test_a_notice_fails_only_when_asked_for(void **state)
 	finding.severity = FINDING_NOTICE;
 	report.findings = &finding;
 	report.finding_count = 1;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_CLEAN);
 	assert_non_null(strstr(gate.reason, "1 finding below severity warning"));
-	assert_int_equal(gate_judge(&report, FINDING_NOTICE, 0).verdict, GATE_TRAP);
+	report.fail_on = FINDING_NOTICE;
+	assert_int_equal(gate_judge(&report).verdict, GATE_TRAP);
 }
 
 static void test_inconclusive(void **state)
@@ -92,14 +98,20 @@ static void test_inconclusive(void **state)
 	struct gate gate;
 
 	(void)state;
-	gate = gate_judge(&report, FINDING_WARNING, 11);
+	report.min_events = 11;
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
 	assert_int_equal(gate_exit_status(&gate, 0), EXIT_INCONCLUSIVE);
+	report.min_events = 0;
 	report.lost = 1;
-	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_INCONCLUSIVE);
+	assert_int_equal(gate_judge(&report).verdict, GATE_INCONCLUSIVE);
 	report.lost = 0;
+	report.interrupted = true;
+	assert_int_equal(gate_judge(&report).verdict, GATE_INCONCLUSIVE);
+	report.interrupted = false;
+	assert_int_equal(gate_judge(&report).verdict, GATE_CLEAN);
 	report.map_count = 0;
-	assert_int_equal(gate_judge(&report, FINDING_WARNING, 0).verdict, GATE_INCONCLUSIVE);
+	assert_int_equal(gate_judge(&report).verdict, GATE_INCONCLUSIVE);
 }
 
 /* Maps that ended long ago are left out of the summary; they were judged while they lived. */
@@ -114,14 +126,14 @@ static void test_ended_maps_are_no_doubt(void **state)
 	report.losses = losses;
 	report.loss_count = 2;
 	report.lost = 7;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_CLEAN);
 	assert_non_null(strstr(gate.reason, "7 more maps"));
 	losses[0].count = 1;
 	report.lost = 8;
-	gate = gate_judge(&report, FINDING_WARNING, 0);
+	gate = gate_judge(&report);
 	assert_int_equal(gate.verdict, GATE_INCONCLUSIVE);
-	assert_non_null(strstr(gate.reason, "1 events"));
+	assert_non_null(strstr(gate.reason, "ring_full 1"));
 }
 
 static void test_the_commands_own_failure_goes_through(void **state)

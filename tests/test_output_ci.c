@@ -98,7 +98,7 @@ static void test_clean(void **state)
 	char *github = render(&output_github, &clean), *gitlab = render(&output_gitlab, &clean);
 
 	(void)state;
-	assert_non_null(strstr(junit, "tests=\"5\" failures=\"0\" errors=\"0\" time=\"2.000\""));
+	assert_non_null(strstr(junit, "tests=\"6\" failures=\"0\" errors=\"0\" time=\"2.000\""));
 	assert_null(strstr(junit, "<error"));
 	assert_non_null(strstr(sarif, "\"executionSuccessful\": true"));
 	assert_non_null(strstr(sarif, "\"results\": []"));
@@ -118,8 +118,8 @@ static void test_junit_groups(void **state)
 	char *text = render_findings(&output_junit, REPORT_END, findings, 3);
 
 	(void)state;
-	assert_non_null(strstr(text, "tests=\"6\" failures=\"2\" errors=\"0\""));
-	assert_int_equal(count_of(text, "<testcase "), 6);
+	assert_non_null(strstr(text, "tests=\"7\" failures=\"2\" errors=\"0\""));
+	assert_int_equal(count_of(text, "<testcase "), 7);
 	assert_int_equal(count_of(text, "<failure "), 2);
 	assert_int_equal(count_of(text, "warning: read-diffusion in m"), 3);
 	free(text);

@@ -19,8 +19,6 @@
 
 struct check {
 	struct trace_plan plan;
-	enum finding_severity fail_on;
-	uint64_t min_events;
 	struct gate gate;
 	struct recorder recorder;
 };
@@ -78,7 +76,7 @@ static void on_end(void *ctx, const struct report *report)
 {
 	struct check *check = ctx;
 
-	check->gate = gate_judge(report, check->fail_on, check->min_events);
+	check->gate = gate_judge(report);
 	if (check->plan.opts->github)
 		append_summary(report);
 }
@@ -117,8 +115,6 @@ static int run(struct check *check)
 		status = EXIT_CANNOT_TRACE;
 	if (status != EXIT_CLEAN)
 		return status;
-	if (check->plan.interrupted)
-		gate_interrupt(&check->gate);
 	log_info("smaptrace: %s: %s", verdict_name(check->gate.verdict), check->gate.reason);
 	return gate_exit_status(&check->gate,
 				check->plan.command_ended ? check->plan.wait_status : 0);
@@ -129,11 +125,11 @@ int command_check(const struct options *opts)
 	struct check check = {
 		.plan = {.opts = opts,
 			 .replay = opts->replay,
+			 .whole = true,
 			 .interval_ms = (unsigned)(opts->interval * 1000 + 0.5),
 			 .on_begin = on_begin,
 			 .on_record = on_record,
 			 .on_end = on_end},
-		.min_events = opts->min_events,
 		.recorder = {.path = opts->record},
 	};
 	struct policy *policy;
@@ -150,7 +146,7 @@ int command_check(const struct options *opts)
 		check.plan.interval_ms = policy_interval_ms(policy);
 	check.plan.policy = policy;
 	check.plan.ctx = &check;
-	check.fail_on = fail_on(opts, policy);
+	check.plan.fail_on = fail_on(opts, policy);
 	add_destinations(&check, opts);
 	status = run(&check);
 	policy_free(policy);

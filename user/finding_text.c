@@ -259,37 +259,20 @@ size_t finding_uri(char *dst, size_t dst_size, const struct report *report,
 
 /* --- doubt ---------------------------------------------------------------- */
 
-static void add_losses(struct line *line, const struct report *report)
-{
-	const char *before = ": ";
-
-	if (report->lost == 0)
-		return;
-	add(line, "%llu lost", (unsigned long long)report->lost);
-	for (size_t i = 0; i < report->loss_count; i++) {
-		if (report->losses[i].count == 0)
-			continue;
-		add(line, "%s%s %llu", before, report->losses[i].name,
-		    (unsigned long long)report->losses[i].count);
-		before = ", ";
-	}
-}
-
 size_t losses_text(char *dst, size_t dst_size, const struct report *report)
 {
 	struct line line = line_start(dst, dst_size);
+	const char *before = ": ";
 
-	add_losses(&line, report);
-	return line.len;
-}
-
-size_t doubt_text(char *dst, size_t dst_size, const struct report *report)
-{
-	struct line line = line_start(dst, dst_size);
-
-	if (report->map_count == 0)
-		add(&line, "no map was seen%s", report_unjudged(report) > 0 ? "; " : "");
-	if (report_unjudged(report) > 0)
-		add_losses(&line, report);
+	if (report->lost == 0)
+		return line.len;
+	add(&line, "%llu lost", (unsigned long long)report->lost);
+	for (size_t i = 0; i < report->loss_count; i++) {
+		if (report->losses[i].count == 0)
+			continue;
+		add(&line, "%s%s %llu", before, report->losses[i].name,
+		    (unsigned long long)report->losses[i].count);
+		before = ", ";
+	}
 	return line.len;
 }

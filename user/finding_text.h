@@ -59,7 +59,5 @@ size_t finding_uri(char *dst, size_t dst_size, const struct report *report,
 
 /* "34 lost: ring_full 34"; "" = nothing was. */
 size_t losses_text(char *dst, size_t dst_size, const struct report *report);
-/* Why nothing can be concluded from the lack of findings; "" = it can. */
-size_t doubt_text(char *dst, size_t dst_size, const struct report *report);
 
 #endif

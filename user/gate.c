@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "finding_text.h"
 #include "options.h"
 #include "words.h"
 
@@ -22,20 +23,20 @@ static uint64_t events_of(const struct report *report)
 	return events;
 }
 
-static struct gate trap_found(const struct report *report, enum finding_severity fail_on)
+static struct gate trap_found(const struct report *report)
 {
 	struct gate gate = {.verdict = GATE_CLEAN};
 	size_t bad = 0, first = 0;
 
 	for (size_t i = 0; i < report->finding_count; i++)
-		if (report->findings[i].severity >= fail_on && bad++ == 0)
+		if (report->findings[i].severity >= report->fail_on && bad++ == 0)
 			first = i;
 	if (!bad)
 		return gate;
 	gate.verdict = GATE_TRAP;
 	snprintf(gate.reason, sizeof(gate.reason),
 		 "%zu finding%s of severity %s or worse, first: %s", bad, plural(bad),
-		 report_severity(fail_on), report->findings[first].trap);
+		 report_severity(report->fail_on), report->findings[first].trap);
 	if (report->findings_cut)
 		snprintf(gate.reason + strlen(gate.reason),
 			 sizeof(gate.reason) - strlen(gate.reason),
@@ -43,58 +44,61 @@ static struct gate trap_found(const struct report *report, enum finding_severity
 	return gate;
 }
 
-static struct gate clean(const struct report *report, enum finding_severity fail_on,
-			 uint64_t events)
+static void say_clean(struct gate *gate, const struct report *report)
 {
-	struct gate gate = {.verdict = GATE_CLEAN};
 	char found[64] = "nothing found", lost[64] = "nothing lost";
 
 	if (report->finding_count)
 		snprintf(found, sizeof(found), "%zu finding%s below severity %s",
 			 report->finding_count, plural(report->finding_count),
-			 report_severity(fail_on));
+			 report_severity(report->fail_on));
 	if (report->lost)
 		snprintf(lost, sizeof(lost), "%" PRIu64 " more map%s ended and judged",
 			 report->lost, plural(report->lost));
-	snprintf(gate.reason, sizeof(gate.reason), "%zu map%s, %" PRIu64 " events, %s, %s",
-		 report->map_count, plural(report->map_count), events, found, lost);
-	return gate;
+	snprintf(gate->reason, sizeof(gate->reason), "%zu map%s, %" PRIu64 " events, %s, %s",
+		 report->map_count, plural(report->map_count), events_of(report), found, lost);
 }
 
-struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
-		       uint64_t min_events)
+size_t gate_shortfall(char *dst, size_t dst_size, const struct report *report)
 {
-	struct gate gate = trap_found(report, fail_on);
 	uint64_t events = events_of(report);
+
+	*dst = '\0';
+	if (report->findings_cut)
+		snprintf(dst, dst_size, "%" PRIu64 " findings beyond the first %zu were not kept",
+			 report->findings_cut, report->finding_count);
+	else if (report->interrupted)
+		snprintf(dst, dst_size, "a signal ended the trace before its time");
+	else if (events < report->min_events)
+		snprintf(dst, dst_size, "%" PRIu64 " events are fewer than --min-events %" PRIu64,
+			 events, report->min_events);
+	return strlen(dst);
+}
+
+size_t gate_doubt(char *dst, size_t dst_size, const struct report *report)
+{
+	size_t len = 0;
+
+	*dst = '\0';
+	if (report->map_count == 0)
+		len = (size_t)snprintf(dst, dst_size, "no map was seen%s",
+				       report_unjudged(report) > 0 ? "; " : "");
+	if (report_unjudged(report) > 0)
+		len += losses_text(dst + len, dst_size - len, report);
+	return len ? len : gate_shortfall(dst, dst_size, report);
+}
+
+struct gate gate_judge(const struct report *report)
+{
+	struct gate gate = trap_found(report);
 
 	if (gate.verdict == GATE_TRAP)
 		return gate;
-	gate.verdict = GATE_INCONCLUSIVE;
-	if (report->map_count == 0)
-		snprintf(gate.reason, sizeof(gate.reason), "no map of libsmap was seen");
-	else if (report->findings_cut > 0)
-		snprintf(gate.reason, sizeof(gate.reason),
-			 "%" PRIu64 " findings beyond the first %zu were not kept",
-			 report->findings_cut, report->finding_count);
-	else if (report_unjudged(report) > 0)
-		snprintf(gate.reason, sizeof(gate.reason), "%" PRIu64 " events were lost",
-			 report_unjudged(report));
-	else if (events < min_events)
-		snprintf(gate.reason, sizeof(gate.reason),
-			 "%" PRIu64 " events are fewer than --min-events %" PRIu64, events,
-			 min_events);
+	if (gate_doubt(gate.reason, sizeof(gate.reason), report) > 0)
+		gate.verdict = GATE_INCONCLUSIVE;
 	else
-		return clean(report, fail_on, events);
+		say_clean(&gate, report);
 	return gate;
-}
-
-void gate_interrupt(struct gate *gate)
-{
-	if (gate->verdict != GATE_CLEAN)
-		return;
-	gate->verdict = GATE_INCONCLUSIVE;
-	snprintf(gate->reason, sizeof(gate->reason),
-		 "a signal ended the trace before its time; nothing found until then");
 }
 
 int gate_exit_status(const struct gate *gate, int wait_status)

@@ -4,7 +4,8 @@
  *
  * A finding that fails the check is a trap, whatever else was lost: nothing that was
  * not seen could take it back. Without one, the check is clean only if it can be
- * known: a map was seen to the end, enough happened, nothing was lost.
+ * known: a map was seen to the end, enough happened, nothing was lost. What is asked for,
+ * and whether it came to the end, stands in the report, so that all outputs say the same.
  */
 #ifndef GATE_H
 #define GATE_H
@@ -24,11 +25,13 @@ struct gate {
 };
 
 /* report: of the end, with all findings. min_events: misses + promotions + rebuilds + writes. */
-struct gate gate_judge(const struct report *report, enum finding_severity fail_on,
-		       uint64_t min_events);
+/* Of a whole trace. */
+struct gate gate_judge(const struct report *report);
 
-/* A signal ended the trace: what would have come might have been a trap. */
-void gate_interrupt(struct gate *gate);
+/* Why nothing can be concluded from the lack of findings; "" = it can. */
+size_t gate_doubt(char *dst, size_t dst_size, const struct report *report);
+/* Of that, what is neither a loss nor the lack of any map. */
+size_t gate_shortfall(char *dst, size_t dst_size, const struct report *report);
 
 /*
  * The exit status: the command's own if it failed (128 + N: killed by signal N), else that of

@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include "finding_text.h"
+#include "gate.h"
 #include "output_text.h"
 #include "overhead_text.h"
 #include "words.h"
@@ -33,7 +34,7 @@ static int put_end(struct sink *sink, const struct report *report)
 		sink_printf(sink, "%s\n", losses);
 	else
 		sink_puts(sink, "Lost: nothing.\n");
-	if (!report->finding_count && doubt_text(doubt, sizeof(doubt), report))
+	if (!report->finding_count && gate_doubt(doubt, sizeof(doubt), report))
 		sink_printf(sink, "%s\n", doubt);
 	return 0;
 }

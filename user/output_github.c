@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "finding_text.h"
+#include "gate.h"
 #include "names.h"
 #include "output.h"
 #include "overhead_text.h"
@@ -74,7 +75,7 @@ static int github_report(struct sink *sink, const struct report *report)
 		err = put_finding(sink, report, &report->findings[i]);
 	if (estimates_text(doubt, sizeof(doubt), report) > 0)
 		put_command(sink, "notice", "smaptrace estimates", doubt);
-	if (doubt_text(doubt, sizeof(doubt), report) > 0)
+	if (gate_doubt(doubt, sizeof(doubt), report) > 0)
 		put_command(sink, "error", "smaptrace is inconclusive", doubt);
 	else if (report->finding_count == 0)
 		sink_printf(sink, "smaptrace: nothing found, maps seen: %zu\n", report->map_count);
@@ -130,7 +131,7 @@ int github_summary(struct sink *sink, const struct report *report)
 
 	sink_printf(sink, "### smaptrace: %zu finding%s, maps seen: %zu\n\n", count,
 		    count == 1 ? "" : "s", report->map_count);
-	if (doubt_text(doubt, sizeof(doubt), report) > 0) {
+	if (gate_doubt(doubt, sizeof(doubt), report) > 0) {
 		sink_puts(sink, "**Inconclusive:** ");
 		put_markdown(sink, doubt);
 		sink_puts(sink, "\n\n");

@@ -75,7 +75,7 @@ static void put_summary(struct sink *sink, const struct report *report)
 		[GATE_INCONCLUSIVE] = "Nothing can be concluded",
 	};
 	static const char *const classes[] = {"clean", "trap", "inconclusive"};
-	struct gate gate = gate_judge(report, FINDING_WARNING, 0);
+	struct gate gate = gate_judge(report);
 	char text[FINDING_LINE_MAX];
 
 	sink_printf(sink,

@@ -4,8 +4,8 @@
  *
  * Model: every trap that could have been in a map is a test case, named alike in every
  * run, so that "has begun to fail" and "is fixed" mean something. A finding from
- * warning on fails its case; notices are told in system-out. Two cases more ask
- * whether the run was worth anything: was a map seen, and was nothing lost? Their
+ * warning on fails its case; notices are told in system-out. Three cases more
+ * ask whether the run was worth anything: was a map seen, was nothing lost, was it enough? Their
  * answer is an error, not a failure: the code is not to blame.
  * Valid by both schemas in use, Ant's and Jenkins'; tests/fixtures/junit.xsd is what they
  * have in common.
@@ -17,9 +17,12 @@
 #include <string.h>
 #include <time.h>
 #include "finding_text.h"
+#include "gate.h"
 #include "markup.h"
 #include "overhead_text.h"
 #include "trap.h"
+
+#define RUN_CASES 3 /* about the run itself */
 
 /* --- what is counted ------------------------------------------------------ */
 
@@ -168,7 +171,7 @@ static bool listed(const struct report *report, const struct finding *finding)
 
 static void count_cases(const struct view *view, size_t *ret_tests, size_t *ret_failures)
 {
-	size_t tests = 2, failures = 0, end;
+	size_t tests = RUN_CASES, failures = 0, end;
 
 	for (size_t i = 0; trap_table[i]; i++)
 		tests += view->report->map_count;
@@ -307,6 +310,7 @@ static void put_head(struct sink *sink, const struct view *view)
 	struct tm tm;
 
 	count_cases(view, &tests, &failures);
+	errors += gate_shortfall(text, sizeof(text), report) > 0;
 	gmtime_r(&seconds, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
 	sink_puts(sink, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
@@ -329,7 +333,7 @@ static void put_head(struct sink *sink, const struct view *view)
 static int put_cases(struct sink *sink, const struct view *view)
 {
 	const struct report *report = view->report;
-	char losses[FINDING_LINE_MAX];
+	char losses[FINDING_LINE_MAX], shortfall[FINDING_LINE_MAX];
 	int err = 0;
 
 	for (size_t i = 0; i < report->map_count && !err; i++)
@@ -341,6 +345,8 @@ static int put_cases(struct sink *sink, const struct view *view)
 	put_run_case(sink, "a map was seen", 0, report->map_count == 0 ? "no map was seen" : "");
 	put_run_case(sink, "nothing was lost", report_seconds(report),
 		     report_unjudged(report) > 0 ? losses : "");
+	gate_shortfall(shortfall, sizeof(shortfall), report);
+	put_run_case(sink, "enough was seen", 0, shortfall);
 	return err;
 }
 
@@ -357,7 +363,7 @@ static int put_suite(struct sink *sink, const struct view *view)
 		if (!fails(&report->findings[i]))
 			err = put_details(sink, report, &report->findings[i]);
 	sink_puts(sink, "</system-out>\n    <system-err>");
-	doubt_text(doubt, sizeof(doubt), report);
+	gate_doubt(doubt, sizeof(doubt), report);
 	markup_put(sink, doubt);
 	sink_puts(sink, "</system-err>\n  </testsuite>\n</testsuites>\n");
 	return err;

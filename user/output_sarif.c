@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "finding_text.h"
+#include "gate.h"
 #include "json_sink.h"
 #include "overhead_text.h"
 #include "trap.h"
@@ -230,7 +231,7 @@ static json_t *invocation_json(const struct report *report)
 	char doubt[FINDING_LINE_MAX];
 	json_t *invocation, *notes = json_array();
 
-	doubt_text(doubt, sizeof(doubt), report);
+	gate_doubt(doubt, sizeof(doubt), report);
 	invocation = json_pack("{s:b, s:o, s:o, s:o}", "executionSuccessful", doubt[0] == '\0',
 			       "startTimeUtc", json_time(meta->start_unix_ns), "endTimeUtc",
 			       json_time(report_unix_ns(meta, report->end_ns)), "machine",

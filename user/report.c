@@ -224,6 +224,7 @@ int report_create(struct report **ret_report, enum report_kind kind, const struc
 	report->kind = kind;
 	report->meta = meta;
 	report->model = model;
+	report->fail_on = FINDING_WARNING;
 	fill_time(report, model);
 	report->targets = owned->targets;
 	report->target_slots = model->target_count;

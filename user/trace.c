@@ -145,6 +145,14 @@ static void put_to_destinations(struct trace *trace, const struct report *report
 	}
 }
 
+static void set_terms(const struct trace *trace, struct report *report)
+{
+	if (trace->plan->fail_on)
+		report->fail_on = trace->plan->fail_on;
+	report->min_events = trace->plan->opts->min_events;
+	report->interrupted = trace->plan->whole && stop_asked;
+}
+
 static int put_report(struct trace *trace, enum report_kind kind)
 {
 	size_t count;
@@ -155,6 +163,7 @@ static int put_report(struct trace *trace, enum report_kind kind)
 	if (err)
 		return log_err(err, "cannot report");
 	report_set_findings(report, findings, count, traps_first_new(trace->traps));
+	set_terms(trace, report);
 	report->history = trace->history;
 	if (trace->history && history_add(trace->history, report))
 		log_warn("no memory for the history of all maps: charts are incomplete");
@@ -437,7 +446,6 @@ int trace_run(struct trace_plan *plan)
 		plan->command_ended = true;
 		plan->wait_status = trace.model->command_status;
 	}
-	plan->interrupted = stop_asked;
 	traps_free(trace.traps);
 	policy_free(trace.defaults);
 	model_free(trace.model);

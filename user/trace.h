@@ -31,13 +31,15 @@ struct trace_destination {
 #define TRACE_DESTINATIONS_MAX 8
 
 struct trace_plan {
-	const struct options *opts;  /* processes or command, interval, duration */
-	const struct policy *policy; /* borrowed; NULL = the defaults */
-	const char *replay;	     /* a recording instead of a session, or NULL */
-	unsigned interval_ms;	     /* of a recording its own */
-	bool make_room;		     /* the latest findings rather than the first */
-	bool no_summary;	     /* see model.h */
-	int command_output_fd;	     /* instead of the terminal; 0 = it shares ours */
+	const struct options *opts;    /* processes or command, interval, duration */
+	const struct policy *policy;   /* borrowed; NULL = the defaults */
+	const char *replay;	       /* a recording instead of a session, or NULL */
+	unsigned interval_ms;	       /* of a recording its own */
+	bool make_room;		       /* the latest findings rather than the first */
+	bool no_summary;	       /* see model.h */
+	bool whole;		       /* a signal before the end leaves a doubt: gate.h */
+	enum finding_severity fail_on; /* for the gate; off = the default */
+	int command_output_fd;	       /* instead of the terminal; 0 = it shares ours */
 	struct trace_destination dest[TRACE_DESTINATIONS_MAX];
 	size_t dest_count;
 	/*
@@ -53,7 +55,6 @@ struct trace_plan {
 	void (*on_end)(void *ctx, const struct report *report);
 	void *ctx;
 	/* Results. */
-	bool interrupted; /* a signal ended the trace, not its targets or its time */
 	bool command_ended;
 	int wait_status; /* of wait(2), if it has */
 };
