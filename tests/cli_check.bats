@@ -95,6 +95,18 @@ check() { timeout 60 "$SMAPTRACE" check -o /dev/null "$@" 2>"$tmp/err" 3>&-; }
 	run -0 check --fail-on error --replay "$tmp/rec"
 }
 
+@test "check: a replay has the windows that were recorded, and says so" {
+	run -0 check --record "$tmp/rec" -- $(calm)
+	printf 'interval: 5\n' >"$tmp/policy"
+	run -0 check --policy "$tmp/policy" --replay "$tmp/rec"
+	grep -q "policy's interval is 5 s, but the windows of $tmp/rec are of 1 s" "$tmp/err"
+	printf 'interval: 1\n' >"$tmp/policy"
+	run -0 check --policy "$tmp/policy" --replay "$tmp/rec"
+	! grep -q interval "$tmp/err"
+	run -2 check -i 5 --replay "$tmp/rec"
+	grep -q -- '--interval is for a trace' "$tmp/err"
+}
+
 @test "check: a replay has the status of the command that was recorded" {
 	run -3 check --record "$tmp/rec" -- sh -c "$(calm); exit 3"
 	run -3 check --replay "$tmp/rec"

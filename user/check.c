@@ -56,12 +56,25 @@ static void append_summary(const struct report *report)
 		log_warn("GITHUB_STEP_SUMMARY %s is incomplete", path);
 }
 
+/* A policy is for traces and for recordings of them, whose windows are what they are. */
+static void warn_of_interval(const struct check *check, unsigned recorded_ms)
+{
+	unsigned wanted_ms = policy_interval_ms(check->plan.policy);
+
+	if (check->plan.replay && wanted_ms && wanted_ms != recorded_ms)
+		log_warn("the policy's interval is %g s, but the windows of %s are of %g s: they "
+			 "are "
+			 "judged as they are",
+			 wanted_ms / 1e3, check->plan.replay, recorded_ms / 1e3);
+}
+
 static int on_begin(void *ctx, const struct report_meta *meta)
 {
 	struct check *check = ctx;
 
 	if (check->plan.replay && replay_spare(check->plan.replay, check->recorder.path))
 		return -EEXIST;
+	warn_of_interval(check, meta->interval_ms);
 	return recorder_begin(&check->recorder, meta);
 }
 

@@ -157,15 +157,28 @@ static int parse_words(struct options *opts, int argc, char **argv, char *given,
 	}
 }
 
+/* What was traced, and how, is over: the recording says it. */
+static int check_replay(const struct options *opts, const char *given)
+{
+	const char *of_tracing = strpbrk(given, "idekUqOA");
+
+	if (opts->cmd)
+		return option_usage_error("give either --replay FILE or a command, not both");
+	if (of_tracing)
+		return option_usage_error("--%s is for a trace, and --replay judges a recording",
+					  find_def(*of_tracing)->name);
+	return 0;
+}
+
 static int check(struct options *opts, const char *given)
 {
 	const struct command *command = opts->command;
 
 	opts->format_given = strchr(given, 'f') != NULL;
-	for (; *given; given++)
-		if (!strchr(command->options, *given))
+	for (const char *letter = given; *letter; letter++)
+		if (!strchr(command->options, *letter))
 			return option_usage_error("%s does not take --%s", command->name,
-						  find_def(*given)->name);
+						  find_def(*letter)->name);
 	if (opts->tui && opts->format_given && !opts->output)
 		return option_usage_error(
 			"--tui shows the windows itself: give -o FILE for --format %s",
@@ -173,9 +186,7 @@ static int check(struct options *opts, const char *given)
 	if (opts->file_count < files_wanted(command))
 		return option_usage_error("%s needs: %s", command->name, command->args);
 	if (opts->replay)
-		return opts->cmd ? option_usage_error(
-					   "give either --replay FILE or a command, not both")
-				 : 0;
+		return check_replay(opts, given);
 	if (!strchr(command->options, 'c'))
 		return opts->cmd ? option_usage_error("%s does not run a command", command->name)
 				 : 0;
