@@ -312,6 +312,9 @@ static void free_values(struct pile *pile)
 			smr.freed = nth;
 			item.map->value_free(item.value, item.map->ctx);
 		}
+	for (struct smap_node *node = pile->nodes; node; node = node->next)
+		if (node->drain)
+			node->drain(node->map, node);
 }
 
 /* While the maps are there for certain, in one go: `touched` is shared. */
@@ -325,6 +328,7 @@ static void count_freed(const struct pile *pile)
 	report_reclaimed();
 }
 
+/* Nothing of the program's is called here: no fork comes between the look at `done` and its store. */
 static void free_pile(struct pile *pile)
 {
 	struct smap_node *node;
@@ -337,8 +341,6 @@ static void free_pile(struct pile *pile)
 	while ((node = pile->nodes)) {
 		_Atomic(bool) *done = node->done;
 
-		if (node->drain)
-			node->drain(node->map, node);
 		pile->nodes = node->next;
 		if (node->free)
 			node->free(node->map, node);
@@ -349,8 +351,7 @@ static void free_pile(struct pile *pile)
 }
 
 /*
- * Free the batch. value_free and the nodes' free functions run without smr.lock: they may use
- * other maps. Nobody else starts or finishes a batch meanwhile: is_freeing.
+ * Free the batch. value_free runs without smr.lock: it may use other maps. Nobody else starts or finishes a batch meanwhile: is_freeing.
  */
 static void finish_batch(void)
 {

@@ -3,7 +3,7 @@
  * test_smap_fork.c - the child of a fork uses and destroys its copy of the maps.
  *
  * No stress program: the allocators of the sanitizers do not survive a fork of several threads.
- * Values are poisoned when they are freed instead, and counted.
+ * Values are counted instead when they are freed. Forks under load: test_smap_fork_load.c.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,37 +11,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#include "stress.h"
-#include "until.h"
-
-static void hung(int signal)
-{
-	static const char what[] = "the child of a fork waits for what does not come\n";
-
-	(void)signal;
-	_exit(write(STDERR_FILENO, what, sizeof(what) - 1) < 0 ? 2 : 1);
-}
-
-/* In the child CHECK() is to be used, in the parent cmocka's. */
-static void child_begins(void)
-{
-	signal(SIGALRM, hung);
-	alarm(UNTIL_DEADLINE_S);
-}
-
-/* Ends the program if not: a library whose children hang would hang in each test. */
-static void expect_success(pid_t pid)
-{
-	int status;
-
-	CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
-	CHECK(WIFEXITED(status) && !WEXITSTATUS(status), "a child ended with %x", status);
-}
+#include "forked.h"
 
 /* --- the reclaimer is in the midst of a batch ---------------------------------------------- */
 
@@ -135,7 +108,7 @@ static void test_batch_of_a_clear(void **state)
 	fork_within_a_batch(clear_all);
 }
 
-/* --- another thread is in a section, destroys a map, takes a snapshot -------------------------------------- */
+/* --- another thread is in a section, destroys a map, takes a snapshot ------- */
 
 static atomic_bool entered, leave;
 
@@ -271,151 +244,92 @@ static void test_fork_in_value_free(void **state)
 	smap_destroy(other);
 }
 
-/* --- anywhere ------------------------------------------------------------------------------ */
+/*
+ * A thread that waits for its smap_destroy, on a stack of ours, while another one frees the values
+ * of that map, and forks there: nobody may touch that stack in the child.
+ */
+#define STACK (256 * 1024)
 
-#define KEYS 200
-#define WRITERS 3
-#define KEY_LEN 40 /* behind a pointer */
-#define MAGIC 0x5ea1edU
-/* What a writer that is gone had in hand: a value not stored yet, and one taken out; and what the
- * reclaimer was freeing. */
-#define LOST (2 * WRITERS + 1)
-#define FORKS 30
+static struct {
+	char *stack, *copy;
+	pthread_t waits;
+	bool is_child;
+	atomic_uint pid; /* of the child; 0: freed by who waited */
+} bystander;
 
-struct shared {
-	struct smap *map;
-	atomic_bool stop;
-	_Atomic uint64_t values;
-};
-
-static struct shared shared;
-
-static void drop(void *value, void *ctx)
+static void fork_elsewhere(void *value, void *ctx)
 {
-	unsigned *magic = value;
+	pid_t pid;
 
-	(void)ctx;
-	CHECK(*magic == MAGIC, "a value is freed that is none: %x", *magic);
-	*magic = 0;
-	shared.values--;
-	free(magic);
-}
-
-static const char *key_of(uint64_t n, char buf[KEY_LEN + 1])
-{
-	snprintf(buf, KEY_LEN + 1, "%0*lu", KEY_LEN, (unsigned long)(n % KEYS));
-	return buf;
-}
-
-static void one_step(struct smap *map, uint64_t random)
-{
-	char key[KEY_LEN + 1];
-	unsigned *value, *got;
-
-	key_of(random >> 8, key);
-	switch (random % 8) {
-	case 0:
-	case 1:
-	case 2:
-		value = malloc(sizeof(*value));
-		CHECK(value, "no memory");
-		*value = MAGIC;
-		shared.values++;
-		CHECK(!smap_store(map, key, KEY_LEN, value), "store");
-		break;
-	case 3:
-		smap_delete(map, key, KEY_LEN);
-		break;
-	case 4:
-		if (random % 1024 == 4)
-			CHECK(!smap_clear(map), "clear");
-		break;
-	default:
-		smap_read_lock();
-		if (smap_load(map, key, KEY_LEN, (void **)&got))
-			CHECK(*got == MAGIC, "key %s has no value: %x", key, *got);
-		smap_read_unlock();
-	}
-}
-
-static bool count_entry(const void *key, size_t len, void *value, void *ctx)
-{
-	(void)key;
-	CHECK(len == KEY_LEN && *(unsigned *)value == MAGIC, "an entry of %zu", len);
-	++*(size_t *)ctx;
-	return true;
-}
-
-__attribute__((noreturn)) static void live_on(uint64_t rng)
-{
-	struct smap *own = stress_map_u64("child");
-	size_t entries = 0, len;
-	int dummy;
-
-	child_begins();
-	smap_range(shared.map, count_entry, &entries);
-	len = smap_len(shared.map);
-	CHECK(len <= entries + WRITERS && entries <= len + WRITERS, "%zu entries, %zu counted",
-	      entries, len);
-	for (int i = 0; i < 2000; i++)
-		one_step(shared.map, stress_random(&rng));
-	CHECK(!smap_store_u64(own, 1, &dummy), "store");
-	smap_destroy(own);
-	smap_destroy(shared.map);
-	CHECK(shared.values <= LOST, "%lu values are left", shared.values);
-	exit(0);
-}
-
-static void fork_often(void)
-{
-	uint64_t rng = stress_seed(0);
-
-	for (int i = 0; i < FORKS; i++) {
-		pid_t pid;
-
-		if (i % 4 == 1)
-			smap_read_lock();
-		pid = fork();
-		CHECK(pid >= 0, "fork");
-		if (i % 4 == 1)
-			smap_read_unlock();
-		if (pid == 0)
-			live_on(stress_random(&rng) + (uint64_t)i);
-		expect_success(pid);
-	}
-	atomic_store(&shared.stop, true);
-}
-
-static void fork_or_write(unsigned id, void *ctx)
-{
-	uint64_t rng = stress_seed(id);
-
-	(void)ctx;
-	if (id == 0) {
-		fork_often();
+	(void)value, (void)ctx;
+	if (pthread_equal(pthread_self(), bystander.waits))
+		return;
+	pid = fork();
+	CHECK(pid >= 0, "fork");
+	if (!pid) {
+		child_begins();
+		bystander.is_child = true;
+		memcpy(bystander.copy, bystander.stack, STACK);
 		return;
 	}
-	while (!atomic_load(&shared.stop)) {
-		if (id <= WRITERS) {
-			one_step(shared.map, stress_random(&rng));
-		} else {
-			struct smap *map = stress_map_u64("short");
-
-			CHECK(!smap_store_u64(map, 1, map), "store");
-			smap_destroy(map);
-		}
-	}
+	bystander.pid = (unsigned)pid;
 }
 
-static void test_fork_under_load(void **state)
+static void *destroy_when_it_knows_itself(void *map)
 {
-	struct smap_options opts = {.value_free = drop};
+	bystander.waits = pthread_self();
+	entered = true;
+	smap_destroy(map);
+	return NULL;
+}
+
+/* True if it was not the waiting thread that freed the value. */
+static bool fork_beside_who_waits(void)
+{
+	struct smap_options opts = {.key_kind = SMAP_KEY_U64, .value_free = fork_elsewhere};
+	struct smap *doomed = stress_map(&opts, "doomed"), *other = stress_map_u64("other");
+	pthread_attr_t attr;
+	pthread_t thread;
+	struct until u = until_begin();
+
+	bystander.pid = 0;
+	entered = false;
+	assert_int_equal(smap_store_u64(doomed, 1, doomed), 0);
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstack(&attr, bystander.stack, STACK), 0);
+	smap_read_lock();
+	assert_int_equal(pthread_create(&thread, &attr, destroy_when_it_knows_itself, doomed), 0);
+	while (!entered && until_again(&u))
+		;
+	until_again(&u); /* it naps between its looks: ours may come first */
+	smap_read_unlock();
+	smap_destroy(other);
+	if (bystander.is_child) {
+		CHECK(!memcmp(bystander.copy, bystander.stack, STACK), "the stack was changed");
+		exit(0);
+	}
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
+	if (bystander.pid)
+		expect_success((pid_t)bystander.pid);
+	return bystander.pid != 0;
+}
+
+static void test_fork_beside_who_waits(void **state)
+{
+	const struct until u = until_begin();
+	bool forked = false;
 
 	(void)state;
-	shared.map = stress_map(&opts, "forks");
-	stress_run(WRITERS + 2, fork_or_write, NULL);
-	smap_destroy(shared.map);
-	assert_int_equal(shared.values, 0);
+	bystander.stack = aligned_alloc(4096, STACK);
+	bystander.copy = malloc(STACK);
+	assert_non_null(bystander.stack);
+	assert_non_null(bystander.copy);
+	while (!forked && until_again(&u))
+		forked = fork_beside_who_waits();
+	assert_true(forked);
+	free(bystander.copy);
+	free(bystander.stack);
 }
 
 int main(void)
@@ -426,7 +340,7 @@ int main(void)
 		cmocka_unit_test(test_section_of_another_thread),
 		cmocka_unit_test(test_section_of_its_own),
 		cmocka_unit_test(test_fork_in_value_free),
-		cmocka_unit_test(test_fork_under_load),
+		cmocka_unit_test(test_fork_beside_who_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

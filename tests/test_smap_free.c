@@ -394,6 +394,44 @@ static void test_backlog_is_visible_and_goes(void **state)
 	smap_destroy(ks.map);
 }
 
+struct clearing {
+	struct smap *map;
+	atomic_uint freed, too_early; /* not in the backlog any more when they are freed */
+};
+
+static void look_at_the_backlog(void *value, void *ctx)
+{
+	struct clearing *clearing = ctx;
+	struct smap_state st;
+
+	(void)value;
+	smap_inspect(clearing->map, &st);
+	if (st.counters.retired == st.counters.reclaimed)
+		clearing->too_early++;
+	clearing->freed++;
+}
+
+/* What a Clear took out is backlog until value_free has had it, as what was deleted. */
+static void test_G8_cleared_values_are_backlog_until_freed(void **state)
+{
+	static struct clearing clearing;
+	struct smap_options opts = {.size = sizeof(opts),
+				    .key_kind = SMAP_KEY_U64,
+				    .value_free = look_at_the_backlog,
+				    .ctx = &clearing};
+
+	(void)state;
+	assert_int_equal(smap_create(&clearing.map, &opts), 0);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(smap_store_u64(clearing.map, i, &garbage[i]), 0);
+	assert_int_equal(smap_clear(clearing.map), 0);
+	for (struct until u = until_begin(); clearing.freed < 10 && until_again(&u);)
+		;
+	assert_int_equal(clearing.freed, 10);
+	assert_int_equal(clearing.too_early, 0);
+	smap_destroy(clearing.map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_inside_a_section_is_deferred),
 		cmocka_unit_test(test_value_free_may_use_other_maps),
 		cmocka_unit_test(test_backlog_is_visible_and_goes),
+		cmocka_unit_test(test_G8_cleared_values_are_backlog_until_freed),
 	};
 
 	alarm(120); /* a deadlock must not hang the suite */
