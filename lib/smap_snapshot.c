@@ -120,7 +120,10 @@ static int copy_entry(struct smap_snapshot *snapshot, const struct smap_key *key
 	return 0;
 }
 
-/* With mu held and the gate closed since a grace period: nothing changes. */
+/*
+ * With mu held and the gate closed since a grace period: nothing changes. On -ENOMEM there may be a
+ * part of it, to be freed when mu is not held any more: value_free may use maps.
+ */
 static int snapshot_locked(struct smap *map, smap_retain_fn retain,
 			   struct smap_snapshot **ret_snapshot)
 {
@@ -132,7 +135,7 @@ static int snapshot_locked(struct smap *map, smap_retain_fn retain,
 
 	if (map->dirty) /* has every live entry of read (I3) */
 		view = map->dirty;
-	snapshot = snapshot_alloc(map, view->len);
+	*ret_snapshot = snapshot = snapshot_alloc(map, view->len);
 	if (!snapshot)
 		return -ENOMEM;
 	snapshot->epoch = map->state.epoch;
@@ -150,17 +153,13 @@ static int snapshot_locked(struct smap *map, smap_retain_fn retain,
 		smap_slot_key(map, view->table, i, &key);
 		err = copy_entry(snapshot, &key, value, retain);
 	}
-	if (err) {
-		snapshot_free(snapshot);
-		return err;
-	}
-	*ret_snapshot = snapshot;
-	return 0;
+	return err;
 }
 
 SMAP_PUBLIC int smap_snapshot(struct smap *map, struct smap_snapshot **ret_snapshot,
 			      smap_retain_fn retain)
 {
+	struct smap_snapshot *snapshot;
 	struct smap_hold hold;
 	int err;
 
@@ -173,11 +172,15 @@ SMAP_PUBLIC int smap_snapshot(struct smap *map, struct smap_snapshot **ret_snaps
 	closed = map;
 	wait_for_grace(map);
 	smap_lock(map, &hold);
-	err = snapshot_locked(map, retain, ret_snapshot);
+	err = snapshot_locked(map, retain, &snapshot);
 	smap_unlock(map);
 	/* Release: who sees the gate open writes after the copy. Pairs with gate_is_closed(). */
 	atomic_fetch_sub_explicit(&map->hot.gate, 1, memory_order_release);
 	closed = NULL;
+	if (err)
+		smap_snapshot_unref(snapshot);
+	else
+		*ret_snapshot = snapshot;
 	return err;
 }
 

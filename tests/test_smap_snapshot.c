@@ -17,8 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "smap.h"
+#include "until.h"
 
 static struct smap *make(const struct smap_options *opts)
 {
@@ -200,10 +202,22 @@ static void *keep_few(void *value, void *ctx)
 	return keep_few_left-- ? keep(value, ctx) : NULL;
 }
 
+static struct smap *asked_by_drop;
+
+/* value_free may use maps, so it is called without any mutex. */
+static void drop_and_ask(void *value, void *ctx)
+{
+	struct smap_state st;
+
+	if (asked_by_drop)
+		smap_inspect(asked_by_drop, &st);
+	drop(value, ctx);
+}
+
 static void test_retained_values(void **state)
 {
 	const struct smap_options opts = {
-		.key_kind = SMAP_KEY_U64, .value_free = drop, .ctx = &freed};
+		.key_kind = SMAP_KEY_U64, .value_free = drop_and_ask, .ctx = &freed};
 	static struct counted values[100];
 	struct smap_snapshot *snapshot = NULL;
 	struct smap *map = make(&opts);
@@ -216,7 +230,11 @@ static void test_retained_values(void **state)
 	}
 	assert_int_equal(smap_snapshot(map, &snapshot, NULL), -EINVAL);
 	keep_few_left = 50;
+	asked_by_drop = map;
+	alarm(UNTIL_DEADLINE_S);
 	assert_int_equal(smap_snapshot(map, &snapshot, keep_few), -ENOMEM);
+	alarm(0);
+	asked_by_drop = NULL;
 	assert_null(snapshot);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(values[i].refs, 1);
