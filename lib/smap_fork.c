@@ -3,12 +3,12 @@
  * smap_fork.c - fork(): the child goes on with its copy of every map.
  *
  * The child has one thread, the one that forked; the others ended in the midst of what they
- * were doing. So fork() waits until nobody is in the midst of what only a lock makes
- * whole: it takes every lock of the library but those of the threads' bags, forks, and
- * releases them on both sides. They are held for short times only, and no code of the program runs
- * under them (but for the hash and the retain function, which may not fork): fork() waits for no reader, no
- * value_free and no grace period. What is done without locks is in the child as far as it
- * had come:
+ * were doing. So fork() waits until nobody is in the midst of what only a lock makes whole: it
+ * takes every lock of the library but those of the threads' bags, forks, and releases them on
+ * both sides. They are held for short times only, and no code of the program runs under them (but
+ * for the hash and the retain function, which may not fork): fork() waits for no reader, no
+ * value_free and no grace period. What is done without locks is in the child as far as it had
+ * come:
  *
  *	a section of another thread	ends (smap_threads_forked)
  *	a store, a delete		has happened or not; if it has, smap_len() may not have

@@ -8,10 +8,10 @@
  * they stay for callers through a pointer, for other languages, and with SMAP_NO_INLINE.
  *
  * ABI. A program compiled with this header knows the layout of struct smap_hot, struct
- * smap_look_view, the filter and the slots. It does so only for maps whose `quick` has one of the two values
- * below, which name this layout, SMAP_READ_LAYOUT: a library with another layout gives its maps
- * other values, and then every inlined load calls the library. What must stay for ever is where
- * `quick` stands, the thread's pointer smap_self (or its being NULL), and the functions.
+ * smap_look_view, the filter and the slots. It does so only for maps whose `quick` has one of the
+ * two values below, which name this layout, SMAP_READ_LAYOUT: a library with another layout gives
+ * its maps other values, and then every inlined load calls the library. What must stay for ever is
+ * where `quick` stands, the thread's pointer smap_self (or its being NULL), and the functions.
  *
  * A group is 16 control bytes, one for each slot: EMPTY, LIMBO, or the tag of the key that the view
  * lists there. Each group has an overflow word: a key that found its group full has set one of
@@ -197,7 +197,7 @@ SMAP_QUICK bool smap_overflowed(const uint16_t *overflow, uint64_t group, uint64
 	return overflow[group] >> (hash >> 8 & 15) & 1;
 }
 
-/* In which word of a filter of so many a key with this hash has its bits; and which they are. */
+/* In which of a filter's words a key with this hash has its bits; and below, which they are. */
 SMAP_QUICK uint64_t smap_filter_index(uint64_t words, uint64_t hash)
 {
 	return ((hash & UINT32_MAX) * words) >> 32;
@@ -281,8 +281,8 @@ SMAP_QUICK uint64_t smap_enter_state(struct smap_thread_state *self)
 }
 
 /*
- * The outermost leaves: even becomes the next even number. A branch, which nearly always goes the
- * same way: the thread's next section waits for this store, and with arithmetic longer.
+ * The outermost leaves: even becomes the next even number; an inner one leaves the word odd.
+ * Arithmetic and no branch, which is two instructions more for no time.
  */
 SMAP_QUICK void smap_leave_state(struct smap_thread_state *self, uint64_t seq)
 {
@@ -325,15 +325,14 @@ SMAP_QUICK bool smap_view_excludes(const struct smap_look_view *view, uint64_t h
 	/* Acquire: pairs with the release in smap_filter.c:install(): the bits are in memory. */
 	uintptr_t filter = smap_get(&view->filter, acquire);
 	const SMAP_SHARED uint64_t *words;
-	uint64_t index, word;
+	uint64_t count, word;
 
 	if (smap_rare(!filter))
 		return false;
-	index = smap_filter_index(*(const uint64_t *)filter,
-				  hash); /* it begins with their number */
+	count = *(const uint64_t *)filter; /* struct smap_filter begins with it; a constant */
 	words = (const SMAP_SHARED uint64_t *)(filter + SMAP_FILTER_WORDS);
 	/* Acquire: pairs with the release in smap_filter.c:set() (F1). */
-	word = smap_get(&words[index], acquire);
+	word = smap_get(&words[smap_filter_index(count, hash)], acquire);
 	return smap_usual(!(word >> SMAP_FILTER_BIT_1(hash) & 1)) ||
 	       !(word >> SMAP_FILTER_BIT_2(hash) & 1) || !(word >> SMAP_FILTER_BIT_3(hash) & 1);
 }
