@@ -12,7 +12,7 @@
 #include <time.h>
 #include "names.h"
 
-/* Chunks have a few bytes each, and a stream is locked for each. */
+/* Chunks have a byte or a few: each by itself is a fifth more time, fwrite_unlocked() or not. */
 struct gather {
 	struct sink *sink;
 	size_t used;

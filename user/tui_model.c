@@ -265,6 +265,7 @@ static struct finding *copy_finding(const struct finding *from)
 	if (!copy)
 		return NULL;
 	*copy = *from;
+	copy->stack = NULL; /* the detectors', of this window; the view has a tab of stacks */
 	evidence = (struct evidence *)(copy + 1);
 	block = (char *)(evidence + from->evidence_count);
 	copy->evidence = evidence;
