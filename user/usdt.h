@@ -205,7 +205,7 @@ void usdt_offcpu_add(struct usdt *usdt, const struct usdt_image *added);
 void usdt_offcpu_remove(struct usdt *usdt, const struct usdt_image *in);
 /* Before a round of samples; of each map: add what has not ended to what was counted. */
 int usdt_offcpu_begin(struct usdt *usdt);
-void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_stats *counted);
+void usdt_offcpu_sample(struct usdt *usdt, const struct livemap *map, struct st_stats *counted);
 /* After the detach: the stacks of what has not ended. */
 void usdt_offcpu_end(struct usdt *usdt);
 /* Operations of the backend (backend.h). */

@@ -195,7 +195,7 @@ static bool is_open(const struct usdt *usdt, const struct usdt_open *open, bool 
 }
 
 /* False: one that was open has ended meanwhile; read the statistics again. */
-static bool add_all_open(struct usdt *usdt, const struct st_key *key, struct st_stats *sum)
+static bool add_all_open(struct usdt *usdt, const struct st_key *key, uint64_t *sum)
 {
 	bool agree = true, ending = false;
 
@@ -207,8 +207,7 @@ static bool add_all_open(struct usdt *usdt, const struct st_key *key, struct st_
 			continue;
 		if (is_open(usdt, open, &ending)) {
 			if (usdt->now > start && open->start.kind < ST_OFFCPU_COUNT)
-				sum->sum[ST_HIST_offcpu_wait + open->start.kind] +=
-					usdt->now - start;
+				sum[open->start.kind] += usdt->now - start;
 			continue;
 		}
 		open->closed = !ending;
@@ -217,21 +216,18 @@ static bool add_all_open(struct usdt *usdt, const struct st_key *key, struct st_
 	return agree;
 }
 
-void usdt_offcpu_sample(struct usdt *usdt, const struct st_key *key, struct st_stats *counted)
+void usdt_offcpu_sample(struct usdt *usdt, const struct livemap *map, struct st_stats *counted)
 {
-	const struct livemap *map = livemap_find(&usdt->maps, key);
+	uint64_t sum[ST_OFFCPU_COUNT];
 
 	for (int i = 0; i < AGREE_TRIES; i++) {
-		struct st_stats sum = *counted;
-
-		for (unsigned kind = 0; map && kind < ST_OFFCPU_COUNT; kind++)
-			sum.sum[ST_HIST_offcpu_wait + kind] += map->given_up[kind];
-		if (add_all_open(usdt, key, &sum)) {
-			*counted = sum;
-			return;
-		}
-		usdt_read_stats(usdt, key, counted);
+		memcpy(sum, map->given_up, sizeof(sum));
+		if (add_all_open(usdt, &map->key, sum))
+			break;
+		usdt_read_stats(usdt, &map->key, counted);
 	}
+	for (unsigned kind = 0; kind < ST_OFFCPU_COUNT; kind++)
+		counted->sum[ST_HIST_offcpu_wait + kind] += sum[kind];
 }
 
 /* The stack of what will not end any more for us, after so long. */

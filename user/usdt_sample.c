@@ -140,7 +140,7 @@ static void sample_last(struct usdt *usdt, const struct usdt_image *in, struct l
 		struct target_map found;
 
 		usdt_read_stats(usdt, &map->key, &counted);
-		usdt_offcpu_sample(usdt, &map->key, &counted);
+		usdt_offcpu_sample(usdt, map, &counted);
 		if (target_read_map(in->target, map->key.addr, &found) ||
 		    found.state.id != map->key.id)
 			break;
@@ -165,7 +165,7 @@ static int sample_map(struct livemap *map, void *ctx)
 	if (map->ended) /* perhaps after its info was read */
 		usdt_read_info(usdt, map);
 	usdt_read_stats(usdt, &map->key, &counted);
-	usdt_offcpu_sample(usdt, &map->key, &counted);
+	usdt_offcpu_sample(usdt, map, &counted);
 	livemap_sample(map, &counted, &usdt->shed, usdt->now, &record.sample);
 	if (usdt->last && !map->ended)
 		sample_last(usdt, in, map, &record.sample);
