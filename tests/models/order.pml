@@ -22,6 +22,7 @@
  * Which protocol is run is chosen first; each is as small as it can be:
  *
  *	publish    a key and its value in dirty, then read (promotion, growth, Clear)
+ *	filter     the bits of dirty's keys, then the filter, in a view that is published already
  *	overwrite  a value by compare-and-swap in a cell that read lists; what it points to (G2)
  *	move       growth meanwhile: the value copied, the cell closed with MOVED; who meets that
  *	           goes on in `next`
@@ -37,12 +38,14 @@
 #define CONTENT 1 /* plain: control bytes, keys */
 #define CELL 2
 #define PAYLOAD 3 /* plain: what a value points to */
-#define NEXT 4	  /* of the old table; or the bit; or the gate */
+#define NEXT 4	  /* of the old table; or the bit; or the gate; or a view's filter */
 #define MOVED_TO 5 /* the cell in the new table */
 #define WORD 6	  /* a section word */
 #define USE 7	  /* plain: a reader uses what it found in its section */
 #define BIT NEXT
 #define GATE NEXT
+#define FILTER NEXT
+#define FILTER_WORD CELL
 
 #define NIL 0
 #define MOVED 3
@@ -59,6 +62,16 @@
 #define READ_LOAD RELAXED
 #else
 #define READ_LOAD ORDERED
+#endif
+#ifdef M_FILTER_STORED_RELAXED
+#define FILTER_STORE RELAXED
+#else
+#define FILTER_STORE ORDERED
+#endif
+#ifdef M_FILTER_LOADED_RELAXED
+#define FILTER_LOAD RELAXED
+#else
+#define FILTER_LOAD ORDERED
 #endif
 #ifdef M_CELL_STORED_RELAXED
 #define CELL_STORE RELAXED
@@ -252,6 +265,29 @@ proctype looker(byte me)
 	finished++
 }
 
+/* --- filter: smap_filter_add_locked(): set(), install(); smap_view_excludes() --- */
+
+proctype filler(byte me)
+{
+	LOCALS;
+	store(FILTER_WORD, 1, ORDERED);
+	store(FILTER, 1, FILTER_STORE);
+	finished++
+}
+
+proctype asker(byte me)
+{
+	LOCALS;
+	load(FILTER, FILTER_LOAD);
+	if
+	:: v == 1 ->
+		load(FILTER_WORD, ORDERED);
+		assert(v == 1) /* or a key that is there is taken for absent */
+	:: else -> skip
+	fi;
+	finished++
+}
+
 /* --- overwrite and move: put_cell(); close_cells(); find_read() --- */
 
 byte closed_with; /* ghost: the value that went to the new cell */
@@ -429,6 +465,7 @@ init
 		for (i : 0 .. LOCS - 1) { count[i] = 1 }
 		if
 		:: run publisher(0); run looker(1)
+		:: run filler(0); run asker(1)
 		:: run overwriter(0); run cell_reader(1); run mover(2)
 		:: value[at(CELL, 0)] = 1; value[at(BIT, 0)] = 1; run deleter(0); run sweeper(1);
 			finished == 2;
