@@ -381,6 +381,11 @@ static void test_many_findings_are_cut_and_counted(void **state)
 	}
 	assert_int_equal(found(&bench), TRAPS_FINDINGS_MAX);
 	assert_int_equal(traps_cut(bench.traps), 1);
+	seconds(&bench, &stuck, 5); /* one more, however long it lasts */
+	assert_int_equal(traps_cut(bench.traps), 2);
+	seconds(&bench, &in, 2);
+	seconds(&bench, &stuck, 1);
+	assert_int_equal(traps_cut(bench.traps), 3);
 	stop(&bench);
 }
 

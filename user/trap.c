@@ -47,6 +47,7 @@ struct row {
 	unsigned kind;
 	uint64_t since_ns;   /* of the present run of windows */
 	struct found *found; /* the one that holds, or NULL */
+	bool cut;	     /* one holds for which there is no room; it is counted once */
 };
 
 struct watch {
@@ -104,30 +105,14 @@ static int grow_findings(struct traps *traps)
 	return 0;
 }
 
-/*
- * The busiest stack of these kinds in the map. A reader that stays inside holds up all maps of
- * its process: its stack may stand with another one.
- */
-static bool find_stack(const struct trap_view *view, uint32_t kinds, struct stack_cost *ret_stack)
-{
-	const struct model *model = view->model;
-
-	if (model_busiest(view->map, kinds, ret_stack))
-		return true;
-	for (size_t i = 0; i < model->map_count && kinds & TRAP_STACK(stall); i++)
-		if (model->maps[i]->info.key.target == view->map->info.key.target &&
-		    model_busiest(model->maps[i], TRAP_STACK(stall), ret_stack))
-			return true;
-	return false;
-}
-
 /* The finding as this window sees it; who it is about does not change. */
 static void fill_finding(struct finding *finding, struct found *found, const struct trap_view *view,
 			 const struct verdict *verdict)
 {
 	memcpy(found->evidence, verdict->evidence, sizeof(found->evidence));
 	memcpy(found->remedy, verdict->remedy, sizeof(found->remedy));
-	finding->stack = find_stack(view, verdict->stacks, &found->stack) ? &found->stack : NULL;
+	finding->stack =
+		trap_find_stack(view, verdict->stacks, &found->stack) ? &found->stack : NULL;
 	finding->severity = verdict->severity;
 	finding->shape = verdict->shape;
 	finding->cost_share = trap_cost_share(view);
@@ -185,10 +170,10 @@ static bool is_in(const struct finding *finding, const struct model *model,
 	       finding->pid == (int)model_target(model, map->info.key.target)->info.pid;
 }
 
-/* *ret_found is where it is kept; unchanged when there is no room for more. */
+/* row->found is where it is kept; unchanged when there is no room for more. */
 static int raise_finding(struct traps *traps, const char *trap, const char *link,
 			 const struct trap_view *view, const struct verdict *verdict,
-			 uint64_t since_ns, struct found **ret_found)
+			 struct row *row)
 {
 	const struct record_target *target =
 		&model_target(view->model, view->map->info.key.target)->info;
@@ -198,7 +183,8 @@ static int raise_finding(struct traps *traps, const char *trap, const char *link
 	if (traps->finding_count == TRAPS_FINDINGS_MAX && traps->make_room)
 		forget_findings(traps);
 	if (traps->finding_count == TRAPS_FINDINGS_MAX) {
-		traps->cut++;
+		traps->cut += !row->cut;
+		row->cut = true;
 		return 0;
 	}
 	found = calloc(1, sizeof(*found));
@@ -218,12 +204,12 @@ static int raise_finding(struct traps *traps, const char *trap, const char *link
 		.id = view->map->info.key.id,
 		.name = found->name,
 		.comm = found->comm,
-		.since_ns = since_ns,
+		.since_ns = row->since_ns,
 		.found_ns = view->model->window.end_ns,
 		.link = link,
 	};
 	fill_finding(finding, found, view, verdict);
-	*ret_found = found;
+	row->found = found;
 	return 0;
 }
 
@@ -261,10 +247,23 @@ static void note_verdict(struct row *row, const struct trap_view *view,
 		row->bits = 0;
 		row->kind = verdict->kind;
 	}
-	if (verdict->holds && !count_bits(row->bits, verdict->of))
+	if (verdict->holds && !count_bits(row->bits, verdict->of)) {
 		row->since_ns =
 			verdict->since_ns ? verdict->since_ns : view->model->window.start_ns;
+		row->cut = false;
+	}
 	row->bits = row->bits << 1 | verdict->holds;
+}
+
+/* The latest finding of this trap in this map, or NULL. */
+static struct finding *latest(const struct traps *traps, const char *trap,
+			      const struct trap_view *view)
+{
+	for (size_t i = traps->finding_count; i-- > 0;)
+		if (traps->finding[i].trap == trap &&
+		    is_in(&traps->finding[i], view->model, view->map))
+			return &traps->finding[i];
+	return NULL;
 }
 
 /*
@@ -275,19 +274,16 @@ static int raise_or_go_on(struct traps *traps, const struct trap *trap, struct r
 			  const struct trap_view *view, const struct verdict *verdict)
 {
 	uint64_t near_ns = (uint64_t)traps->interval_ms * 1000000 / 2;
-	size_t i = traps->finding_count;
+	struct finding *before = verdict->since_ns ? latest(traps, trap->name, view) : NULL;
 
-	while (i > 0 && !(traps->finding[i - 1].trap == trap->name &&
-			  is_in(&traps->finding[i - 1], view->model, view->map)))
-		i--;
-	if (!i || !verdict->since_ns || traps->finding[i - 1].until_ns == 0 ||
-	    row->since_ns - traps->finding[i - 1].since_ns + near_ns > 2 * near_ns)
-		return raise_finding(traps, trap->name, trap->link, view, verdict, row->since_ns,
-				     &row->found);
-	row->found = traps->found[i - 1];
-	traps->finding[i - 1].until_ns = 0;
-	update_finding(traps, row, view, verdict);
-	return 0;
+	if (before && before->until_ns && row->since_ns + near_ns >= before->since_ns &&
+	    before->since_ns + near_ns >= row->since_ns) {
+		row->found = traps->found[before - traps->finding];
+		before->until_ns = 0;
+		update_finding(traps, row, view, verdict);
+		return 0;
+	}
+	return raise_finding(traps, trap->name, trap->link, view, verdict, row);
 }
 
 static int judge(struct traps *traps, const struct trap *trap, struct row *row,
@@ -357,7 +353,6 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 		.model = model, .map = map, .limits = policy_limits(traps->policy, map->info.name)};
 	struct budget_use use[BUDGET_COUNT];
 	double rate = trap_per_second(map->window.count[ST_COUNTER_promotions], map->window.ns);
-	struct found *found;
 	int err = 0;
 
 	if (map->window.ns >= (uint64_t)traps->interval_ms * 1000000 / 2 &&
@@ -365,13 +360,14 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 		watch->peak_promotions = rate;
 	budget_use(map, view.limits, watch->peak_promotions, use);
 	for (size_t i = 0; i < BUDGET_COUNT && !err; i++) {
+		struct row row = {.since_ns = model->window.start_ns};
 		struct verdict verdict = {0};
 
 		if (watch->over_budget[i] || !budget_exceeded(&use[i], &verdict))
 			continue;
 		watch->over_budget[i] = true;
 		err = raise_finding(traps, use[i].finding, "docs/policy.md#budgets", &view,
-				    &verdict, model->window.start_ns, &found);
+				    &verdict, &row);
 	}
 	return err;
 }

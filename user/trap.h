@@ -108,6 +108,11 @@ bool trap_stretched(const struct trap_view *view);
 /* Sum of the time that misses held the lock in this window. */
 uint64_t trap_hold_ns(const struct model_map *map);
 double trap_cost_share(const struct trap_view *view);
+/*
+ * The busiest stack of these kinds in the map. A reader that stays inside holds up all maps of
+ * its process: its stack may stand with another one.
+ */
+bool trap_find_stack(const struct trap_view *view, uint32_t kinds, struct stack_cost *ret_stack);
 
 /* --- all traps over all windows ------------------------------------------- */
 

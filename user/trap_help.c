@@ -69,3 +69,16 @@ double trap_cost_share(const struct trap_view *view)
 {
 	return model_cost_share(view->model, view->map, false);
 }
+
+bool trap_find_stack(const struct trap_view *view, uint32_t kinds, struct stack_cost *ret_stack)
+{
+	const struct model *model = view->model;
+
+	if (model_busiest(view->map, kinds, ret_stack))
+		return true;
+	for (size_t i = 0; i < model->map_count && kinds & TRAP_STACK(stall); i++)
+		if (model->maps[i]->info.key.target == view->map->info.key.target &&
+		    model_busiest(model->maps[i], TRAP_STACK(stall), ret_stack))
+			return true;
+	return false;
+}
