@@ -5,14 +5,8 @@
 # a model whose mutants pass proves nothing. FULL=1 searches larger instances too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-
-command -v spin >/dev/null || {
-	echo "spin is not installed (make deps)"
-	exit 77
-}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 130' INT TERM
+. tests/check.bash
+needs spin
 models=$PWD/tests/models
 failed=0
 deadline=120 # seconds

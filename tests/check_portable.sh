@@ -4,11 +4,9 @@
 # group of control bytes says. -DSMAP_PORTABLE is what processors other than x86 compile.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/check.bash
 export CC=${CC:-gcc}
 tests="model go api snapshot"
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 130' INT TERM
 
 compile() { # source, object
 	"$CC" -std=gnu11 -pthread -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -DSMAP_PORTABLE -Ilib -Itests -c "$1" -o "$2"

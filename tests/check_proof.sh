@@ -6,6 +6,7 @@
 # names are there. First shows that it can fail.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/check.bash
 
 promised() { # header, document
 	sed -n 's/^ \* \([GP][0-9][0-9]*\) .*/\1/p' "$1"
@@ -40,16 +41,14 @@ problems() { # header, document, test sources
 	missing_names "$document"
 }
 
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-printf ' * G1 One.\n *    more\n * P12 Two.\n' >"$tmp/smap.h"
-printf '| race | test |\n| R3 | test_R3_three |\ntests/none.sh, test_none.c, test_none\n' >"$tmp/doc.md"
-printf '\tcmocka_unit_test(test_G1_P9_one),\nvoid test_P12_not_run(void)\ncmocka_unit_test(test_other),\n' >"$tmp/test.c"
+printf ' * G1 One.\n *    more\n * P12 Two.\n' >"$dir/smap.h"
+printf '| race | test |\n| R3 | test_R3_three |\ntests/none.sh, test_none.c, test_none\n' >"$dir/doc.md"
+printf '\tcmocka_unit_test(test_G1_P9_one),\nvoid test_P12_not_run(void)\ncmocka_unit_test(test_other),\n' >"$dir/test.c"
 printf '%s\n' 'P12 has no test named after it' 'a test is named after P9, which nobody promises' \
-	'R3 has no test named after it' "$tmp/doc.md names test_R3_three, which is not there" \
-	"$tmp/doc.md names test_none, which is not there" "$tmp/doc.md names test_none.c, which is not there" \
-	"$tmp/doc.md names tests/none.sh, which is not there" | sort >"$tmp/expected"
-problems "$tmp/smap.h" "$tmp/doc.md" "$tmp/test.c" | sort | diff "$tmp/expected" - || {
+	'R3 has no test named after it' "$dir/doc.md names test_R3_three, which is not there" \
+	"$dir/doc.md names test_none, which is not there" "$dir/doc.md names test_none.c, which is not there" \
+	"$dir/doc.md names tests/none.sh, which is not there" | sort >"$dir/expected"
+problems "$dir/smap.h" "$dir/doc.md" "$dir/test.c" | sort | diff "$dir/expected" - || {
 	echo "self-test: not what was expected" >&2
 	exit 1
 }

@@ -6,16 +6,10 @@
 # in ld.so: hence a copy of it. Where one traces the programs themselves, the test is skipped.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+. tests/check.bash
+needs valgrind
 O=${O:-.output}
 tests="api free"
-
-command -v valgrind >/dev/null || {
-	echo "valgrind is not installed (make deps)"
-	exit 77
-}
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-trap 'exit 130' INT TERM
 
 memcheck() { # program
 	local status
