@@ -175,13 +175,17 @@ of_cache() { # filter of the names of all stacks of a kind, joined
 	of_cache rebuild 'index(["store::Cache::put<unsigned long>", "main"]) != null'
 }
 
+# Its debug file's checksum has to be compared, and takes longer than anybody gets.
+takes_long() { # program without a build-id
+	objcopy --only-keep-debug "$1" "$1.debug"
+	strip "$1"
+	objcopy --add-gnu-debuglink="$1.debug" "$1"
+	truncate -s 1T "$1.debug" || skip "no sparse files of that size"
+}
+
 @test "stacks: while a file takes long to read, windows come, and counts wait for their names" {
 	cache "$tmp/cache" -g -Wl,--build-id=none
-	objcopy --only-keep-debug "$tmp/cache" "$tmp/cache.debug"
-	strip "$tmp/cache"
-	objcopy --add-gnu-debuglink="$tmp/cache.debug" "$tmp/cache"
-	# Its checksum has to be compared, and takes longer than anybody gets.
-	truncate -s 1T "$tmp/cache.debug" || skip "no sparse files of that size"
+	takes_long "$tmp/cache"
 	"$SMAPTRACE" --stacks -i 0.1 -f json -o "$tmp/trace" -- \
 		sh -c '"$0"; until [ -e "$1" ]; do sleep 0.05; done' "$tmp/cache" "$tmp/go" 3>&- &
 	tracer=$!
@@ -212,6 +216,21 @@ of_cache() { # filter of the names of all stacks of a kind, joined
 	jq -es 'map(select(.type == "end")) | .[0].maps | map(select(.name == "known")) | length == 5 and
 		all(.stacks | map(select(.kind == "promote")) | length == 1 and
 			(.[0].frames | map(.function) | index(["promoter", "run", "main"]) != null))' "$tmp/trace"
+}
+
+@test "stacks: nor does that of a stalled reader keep the trace from going on" {
+	"$CC" -O1 -g -Wl,--build-id=none -pthread -D_GNU_SOURCE -Ilib tests/workloads/stackload.c -o "$tmp/load" \
+		"$O/libsmap.a" -lm
+	takes_long "$tmp/load"
+	start "$tmp/own" '^hold' "$tmp/load" --stall --rounds 1
+	trace "$tmp/trace" -d 4 -p "$pid"
+	wait "$tracer"
+	jq -s 'map(select(.type == "window").seconds) | max' "$tmp/trace" >"$tmp/longest"
+	cat "$tmp/longest"
+	jq -e '. < 2.5' "$tmp/longest"
+	# In the end it is counted, if without names.
+	jq -es 'map(select(.type == "end"))[0].maps | map(.stacks // [] | .[] | select(.kind == "stall"))
+		| length == 1 and .[0].ns >= 900000000' "$tmp/trace"
 }
 
 @test "stacks: a running process, with the stack of a reader that sleeps inside" {

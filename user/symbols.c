@@ -445,22 +445,28 @@ int symbols_name(struct symbols *symbols, const struct space_place *place,
 	return 0;
 }
 
-/* Not hurried: nobody would ask again. */
-bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
-		 struct symbol_cfi *ret_cfi)
+/*
+ * Not hurried: nobody would ask again. Nor is a debug file looked for, which may take long: what
+ * unwinding takes is in the file itself but for rare ones, and those get it with their names.
+ */
+int symbols_cfi(struct symbols *symbols, const struct space_place *place,
+		struct symbol_cfi *ret_cfi)
 {
+	struct module *module = symbols->module[place->module];
 	struct symbol_worker *worker = &symbols->worker;
 	bool hurried = worker->hurried;
 	int err;
 
-	if (!place->file || worker->waiting)
-		return false;
+	if (!place->file || module->bad || module->fd < 0)
+		return -ENOENT;
+	if (worker->waiting)
+		return -EAGAIN;
 	worker->hurried = false;
-	err = module_ready(symbols, place->module);
+	err = module_open(symbols, place->module);
 	if (!err)
 		err = symbol_worker_cfi(worker, place->module, place->offset, ret_cfi);
 	if (err == -EPIPE)
-		say_bad(symbols, symbols->module[place->module]);
+		say_bad(symbols, module);
 	worker->hurried = hurried;
-	return !err;
+	return err;
 }

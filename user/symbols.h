@@ -54,8 +54,11 @@ void symbols_hurry(struct symbols *symbols, int ms);
  */
 int symbols_name(struct symbols *symbols, const struct space_place *place,
 		 struct symbol_place *ret_names, const char **ret_build_id);
-/* How to unwind from a place. False: not known, or not asked because another answer is awaited. */
-bool symbols_cfi(struct symbols *symbols, const struct space_place *place,
-		 struct symbol_cfi *ret_cfi);
+/*
+ * How to unwind from a place. 0, -EAGAIN: not asked because another answer is awaited; another
+ * -errno: not known.
+ */
+int symbols_cfi(struct symbols *symbols, const struct space_place *place,
+		struct symbol_cfi *ret_cfi);
 
 #endif

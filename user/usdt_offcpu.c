@@ -21,6 +21,7 @@
 #include "log.h"
 #include "procfs.h"
 #include "usdt.skel.h"
+#include "usdt_stacks.h"
 
 #define THREADS_MAX 16384 /* off the CPU at a mutex at once */
 #define PROCESSES_MAX 16384
@@ -233,19 +234,13 @@ void usdt_offcpu_sample(struct usdt *usdt, const struct livemap *map, struct st_
 /* The stack of what will not end any more for us, after so long. */
 static void count_stack(const struct usdt *usdt, const struct st_offcpu *start, uint64_t ns)
 {
-	int fd = bpf_map__fd(usdt->skel->maps.stack_counts);
 	const struct st_stack_key key = {
 		.map = start->map,
 		.id = start->stack,
 		.kind = ST_STACK_offcpu_wait + start->kind,
 	};
-	struct st_stack_value value = {0};
 
-	(void)bpf_map_lookup_elem(fd, &key, &value);
-	value.count++;
-	value.samples++;
-	value.ns += ns;
-	(void)bpf_map_update_elem(fd, &key, &value, BPF_ANY);
+	usdt_stacks_count(usdt, &key, ns);
 }
 
 /* After the detach: the stacks of what had not ended by then. */

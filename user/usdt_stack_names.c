@@ -210,16 +210,17 @@ int usdt_stacks_name(struct usdt *usdt, const struct space_place *places, uint32
 	return err;
 }
 
-bool usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
-		     struct symbol_cfi *ret_cfi)
+int usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
+		    struct symbol_cfi *ret_cfi)
 {
 	struct process_space *process = space_of(usdt->stacks, target);
 	struct space_place where;
 
 	if (!process)
-		return false;
+		return -ENOMEM;
 	if (!process->seen || !space_find(process->space, addr, &where))
 		look(process);
-	return space_find(process->space, addr, &where) &&
-	       symbols_cfi(usdt->stacks->symbols, &where, ret_cfi);
+	return space_find(process->space, addr, &where)
+		       ? symbols_cfi(usdt->stacks->symbols, &where, ret_cfi)
+		       : -ENOENT;
 }

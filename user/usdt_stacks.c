@@ -24,6 +24,7 @@
 
 #define BATCH 256
 #define COUNTS_MAX 32768   /* (map, kind, stack) in the kernel: 6 MB when all are used */
+#define STALLS_MAX 1024	   /* ... where it is of stalled readers only */
 #define TOLD_MAX 32768	   /* stacks that the kernel remembers to have told of */
 #define SAMPLERS_MAX 65536 /* two for each map */
 #define KNOWN_MAX (4 * TOLD_MAX)
@@ -76,9 +77,10 @@ int usdt_stacks_configure(const struct usdt *usdt)
 	int err;
 
 	skel->rodata->stacks = usdt->probe_stacks;
+	err = bpf_map__set_max_entries(skel->maps.stack_counts,
+				       usdt->want_stacks ? COUNTS_MAX : STALLS_MAX);
 	if (!usdt->want_stacks)
-		return bpf_map__set_max_entries(skel->maps.stack_scratch, 1);
-	err = bpf_map__set_max_entries(skel->maps.stack_counts, COUNTS_MAX);
+		return err ? err : bpf_map__set_max_entries(skel->maps.stack_scratch, 1);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.stacks_told, TOLD_MAX);
 	if (!err)
@@ -264,8 +266,8 @@ static void forget_known(struct usdt *usdt)
 		(void)bpf_map_delete_elem(fd, &id);
 }
 
-/* A stack is met: name it if it is new. *ret_known->stack is NO_STACK when that has to wait. */
-static int met(struct usdt *usdt, const struct st_stack *stack, struct known **ret_known)
+/* A stack is met: ask for its names if it is new. */
+static int met(struct usdt *usdt, const struct st_stack *stack)
 {
 	const struct known like = {.id = stack->id, .target = stack->target, .stack = NO_STACK};
 	struct known *known;
@@ -274,8 +276,8 @@ static int met(struct usdt *usdt, const struct st_stack *stack, struct known **r
 
 	if (usdt->stacks->known_cnt == KNOWN_MAX)
 		forget_known(usdt);
-	*ret_known = known = usdt_stacks_tree_get(&usdt->stacks->known, &like, sizeof(like),
-						  compare_known, &is_new);
+	known = usdt_stacks_tree_get(&usdt->stacks->known, &like, sizeof(like), compare_known,
+				     &is_new);
 	if (!known)
 		return -ENOMEM;
 	if (!is_new) /* the kernel had forgotten that it told us */
@@ -288,7 +290,6 @@ static int met(struct usdt *usdt, const struct st_stack *stack, struct known **r
 int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 {
 	struct st_stack stack = {0};
-	struct known *known;
 	int err;
 
 	if (!usdt->stacks || size < offsetof(struct st_stack, ip))
@@ -297,7 +298,7 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 	if (stack.depth > ST_STACK_DEPTH ||
 	    offsetof(struct st_stack, ip) + stack.depth * sizeof(stack.ip[0]) > size)
 		return 0;
-	err = met(usdt, &stack, &known);
+	err = met(usdt, &stack);
 	return err ? err : pump(usdt, 0); /* what there is already; usdt_stacks_tick() waits */
 }
 
@@ -482,15 +483,18 @@ int usdt_stacks_end(struct usdt *usdt, const struct st_key *map)
 	return err;
 }
 
-int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t kind,
-			 const struct st_stack *stack, uint64_t ns)
+void usdt_stacks_count(const struct usdt *usdt, const struct st_stack_key *key, uint64_t ns)
 {
-	const struct st_stack_key key = {.map = *map, .id = stack->id, .kind = kind};
-	const struct st_stack_value more = {.count = 1, .ns = ns, .samples = 1};
-	struct known *known;
-	int err = met(usdt, stack, &known);
+	int fd = bpf_map__fd(usdt->skel->maps.stack_counts);
+	struct st_stack_key together = *key;
+	struct st_stack_value value = {0};
 
-	if (!err) /* a finding may show it at once */
-		err = pump(usdt, WORKER_TIMEOUT_MS);
-	return err ? err : say(usdt, &key, known->stack, &more);
+	(void)bpf_map_lookup_elem(fd, key, &value);
+	value.count++;
+	value.samples++;
+	value.ns += ns;
+	if (!bpf_map_update_elem(fd, key, &value, BPF_ANY) || !key->id)
+		return;
+	together.id = 0; /* too many different ones, as in the programs */
+	usdt_stacks_count(usdt, &together, ns);
 }

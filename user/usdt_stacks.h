@@ -20,7 +20,7 @@ int usdt_stall(struct usdt *usdt, const struct st_event *event);
 
 /* Note what is mapped in a process: best while it stands still. */
 void usdt_stacks_look(struct usdt *usdt, const struct target *target);
-/* A ring record of kind ST_EVENT_STACK. */
+/* A ring record of kind ST_EVENT_STACK, or a stack that user space took itself. */
 int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size);
 /* Names that are awaited: *wait_ms, when to look again. */
 int usdt_stacks_tick(struct usdt *usdt, int *wait_ms);
@@ -29,11 +29,13 @@ int usdt_stacks_sample(struct usdt *usdt);
 /* Of this map it was the last time, before its last SAMPLE. */
 int usdt_stacks_end(struct usdt *usdt, const struct st_key *map);
 
-/* For one that user space took itself: once more, so long. `stack` with its id. */
-int usdt_stacks_happened(struct usdt *usdt, const struct st_key *map, uint32_t kind,
-			 const struct st_stack *stack, uint64_t ns);
-/* How to unwind from an address of a process. False: not known. */
-bool usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
-		     struct symbol_cfi *ret_cfi);
+/*
+ * For what user space saw itself: once more, so long. Nobody else counts it meanwhile. The next
+ * sample tells, once there are names.
+ */
+void usdt_stacks_count(const struct usdt *usdt, const struct st_stack_key *key, uint64_t ns);
+/* How to unwind from an address of a process. 0 or as symbols_cfi(). */
+int usdt_stacks_cfi(struct usdt *usdt, const struct target *target, uint64_t addr,
+		    struct symbol_cfi *ret_cfi);
 
 #endif

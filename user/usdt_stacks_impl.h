@@ -6,7 +6,6 @@
 #ifndef USDT_STACKS_IMPL_H
 #define USDT_STACKS_IMPL_H
 
-#include "symbol_worker.h"
 #include "usdt_stacks.h"
 
 #define NO_STACK UINT32_MAX

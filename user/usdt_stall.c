@@ -23,6 +23,9 @@
 #include "log.h"
 #include "usdt.skel.h"
 
+/* For all frames: files may be made to take long. The next time, what was read is known. */
+#define PATIENCE_NS 2000000000ULL
+
 #if defined(__x86_64__)
 #define REG_FP 6
 #define REG_SP 7
@@ -151,18 +154,23 @@ static bool step_cfi(const struct target *target, const struct symbol_cfi *cfi,
 	return true;
 }
 
+/* 0: not now, because its files take long to read. By frame pointers alone it might be wrong. */
 static uint32_t unwind(struct usdt *usdt, const struct target *target, uint64_t reg[ST_REGS],
 		       uint64_t ip[ST_STACK_DEPTH])
 {
+	uint64_t until = usdt_now_ns() + PATIENCE_NS;
 	uint32_t depth = 0;
 	bool end = false;
 
 	while (depth < ST_STACK_DEPTH && reg[REG_PC] && !end) {
 		uint64_t addr = reg[REG_PC] - (depth ? 1 : 0);
 		struct symbol_cfi cfi;
+		int err = usdt_stacks_cfi(usdt, target, addr, &cfi);
 
+		if (err == -EAGAIN || usdt_now_ns() > until)
+			return 0;
 		ip[depth++] = reg[REG_PC];
-		if (usdt_stacks_cfi(usdt, target, addr, &cfi) && step_cfi(target, &cfi, reg, &end))
+		if (!err && step_cfi(target, &cfi, reg, &end))
 			continue;
 		if (!step_fp(target, reg))
 			break;
@@ -194,13 +202,16 @@ static bool take_stack(struct usdt *usdt, const struct target *target, unsigned 
 		return false;
 	memcpy(reg, regs.reg, sizeof(reg));
 	stack->depth = unwind(usdt, target, reg, (uint64_t *)stack->ip);
-	return read_regs(usdt, tid, &after) && after.switches == regs.switches;
+	return stack->depth && read_regs(usdt, tid, &after) && after.switches == regs.switches;
 }
 
 int usdt_stall(struct usdt *usdt, const struct st_event *event)
 {
 	const struct usdt_image *in = usdt_image_of(usdt, event->target);
-	const struct st_key map = {.target = event->target, .addr = event->addr, .id = event->id};
+	struct st_stack_key key = {
+		.map = {.target = event->target, .addr = event->addr, .id = event->id},
+		.kind = ST_STACK_stall,
+	};
 	struct st_stack stack = {.target = event->target};
 	uint64_t age = event->args[1], before = usdt->stall_age;
 
@@ -209,16 +220,17 @@ int usdt_stall(struct usdt *usdt, const struct st_event *event)
 	if (!usdt->stacks && usdt_stacks_create(usdt))
 		return 0; /* a finding has no stack then */
 	if (!take_stack(usdt, in->target, (unsigned long)event->args[0], &stack)) {
-		log_debug("no stack of the stalled thread %llu of process %d: it runs, or the "
-			  "kernel lacks what it takes",
+		log_debug("no stack of the stalled thread %llu of process %d: it runs, its "
+			  "files take long to read, or the kernel lacks what it takes",
 			  (unsigned long long)event->args[0], (int)in->target->pid);
 		return 0;
 	}
-	stack.id = hash_stack(&stack);
+	key.id = stack.id = hash_stack(&stack);
 	/* The probe tells its age so far: what is new is the difference. */
 	if (usdt->stall_thread != event->args[0] || age < before)
 		before = 0;
 	usdt->stall_thread = event->args[0];
 	usdt->stall_age = age;
-	return usdt_stacks_happened(usdt, &map, ST_STACK_stall, &stack, age - before);
+	usdt_stacks_count(usdt, &key, age - before);
+	return usdt_stacks_event(usdt, &stack, sizeof(stack));
 }
