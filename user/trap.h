@@ -29,23 +29,19 @@ struct trap_past {
 	uint64_t windows;	      /* judged before this one */
 	uint64_t misses[TRAP_RECENT]; /* of the last windows, this one included, newest first */
 	uint64_t ns[TRAP_RECENT];     /* their lengths */
-	double rate;		   /* misses per second: of this window or of these, the larger */
-	bool idle;		   /* the window before shows nothing that happened */
-	double busy_rate;	   /* the rate as of the last window that was not idle */
-	uint64_t promoted_ns;	   /* end of the last window with a promotion before this; 0 */
-	uint64_t promote_every_ns; /* time between the last two; 0 = not known */
-	uint64_t backlog;	   /* at the end of the window before */
-	uint64_t dirty_len;	   /* likewise */
-	uint64_t reclaimer_runs;   /* likewise */
-	uint64_t epoch;		   /* likewise */
-	uint64_t left;		   /* values that left the map and that the reclaimer has not met */
-	double load;		   /* new keys / len(dirty) in the window before */
-	double deleted;		   /* entries, since the last promotion, rebuild or Clear */
-	double deleted_peak;	   /* the most that those have been */
-	uint64_t retained;	   /* of them, those beyond it that came in this run of windows */
-	uint64_t stall_ns;	   /* of the last stall event of the process; 0 = none */
-	uint64_t stall_age_ns;	   /* how long that reader had been inside */
-	uint64_t stall_thread;	   /* which one */
+	bool idle;		      /* the window before shows nothing that happened */
+	double busy_rate;	      /* the rate as of the last window that was not idle */
+	uint64_t promoted_ns;	      /* end of the last window with a promotion before this; 0 */
+	uint64_t promote_every_ns;    /* time between the last two; 0 = not known */
+	struct model_gauges before;   /* as of the end of the window before */
+	uint64_t left;	       /* values that left the map and that the reclaimer has not met */
+	double load;	       /* new keys / len(dirty) in the window before */
+	double deleted;	       /* entries, since the last promotion, rebuild or Clear */
+	double deleted_peak;   /* the most that those have been */
+	uint64_t retained;     /* of them, those beyond it that came in this run of windows */
+	uint64_t stall_ns;     /* of the last stall event of the process; 0 = none */
+	uint64_t stall_age_ns; /* how long that reader had been inside */
+	uint64_t stall_thread; /* which one */
 };
 
 struct trap_view {
@@ -97,7 +93,7 @@ void verdict_remedy(struct verdict *verdict, const char *fmt, ...)
 /* 0 when no time has passed. */
 double trap_per_second(uint64_t count, uint64_t ns);
 /*
- * Misses per second: past->rate, or what it was before a pause if that is more. In the first
+ * Misses per second: trap_past_rate(), or what it was before a pause if that is more. In the first
  * window after one the map went on at some moment, so that few misses do not say that the rate is low.
  */
 double trap_miss_rate(const struct trap_view *view);

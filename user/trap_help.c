@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include "trap_past.h"
 
 #define STRETCHED 0.5		       /* a window of more than twice its length */
 #define PERIODIC_MAX_NS 10000000000ULL /* "every few seconds" */
@@ -34,9 +35,9 @@ double trap_per_second(uint64_t count, uint64_t ns)
 double trap_miss_rate(const struct trap_view *view)
 {
 	const struct trap_past *past = view->past;
+	double rate = trap_past_rate(past);
 
-	return past->idle && past->misses[0] && past->busy_rate > past->rate ? past->busy_rate
-									     : past->rate;
+	return past->idle && past->misses[0] && past->busy_rate > rate ? past->busy_rate : rate;
 }
 
 bool trap_promotes_periodically(const struct trap_view *view)

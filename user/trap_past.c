@@ -37,11 +37,11 @@ static void note_stalls(struct trap_past *past, const struct trap_view *view)
 static uint64_t newly_retained(struct trap_past *past, const struct model_map *map)
 {
 	const struct model_window *w = &map->window;
-	double gained = (double)map->now.dirty_len - (double)past->dirty_len;
+	double gained = (double)map->now.dirty_len - (double)past->before.dirty_len;
 	double stay = gained - (double)w->rate.inserts + (double)w->rate.deletes, beyond;
 
 	if (!past->windows || w->count[ST_COUNTER_promotions] || w->count[ST_COUNTER_rebuilds] ||
-	    map->now.epoch != past->epoch) {
+	    map->now.epoch != past->before.epoch) {
 		past->deleted = past->deleted_peak = 0;
 		return 0;
 	}
@@ -53,7 +53,7 @@ static uint64_t newly_retained(struct trap_past *past, const struct model_map *m
 	return stay * 100 >= (double)w->rate.deletes ? (uint64_t)beyond : 0;
 }
 
-static double miss_rate(const struct trap_past *past)
+double trap_past_rate(const struct trap_past *past)
 {
 	double now = trap_per_second(past->misses[0], past->ns[0]), recent;
 	uint64_t misses = 0, ns = 0;
@@ -76,7 +76,6 @@ void trap_past_before(struct trap_past *past, const struct trap_view *view, bool
 	memmove(&past->ns[1], &past->ns[0], sizeof(past->ns) - sizeof(uint64_t));
 	past->misses[0] = map->window.count[ST_COUNTER_misses];
 	past->ns[0] = map->window.ns;
-	past->rate = miss_rate(past);
 	past->left += map->window.rate.replaces + map->window.rate.deletes;
 	past->left -= retired < past->left ? retired : past->left;
 	past->retained = retained ? past->retained + retained : 0;
@@ -99,13 +98,10 @@ void trap_past_after(struct trap_past *past, const struct trap_view *view)
 	}
 	past->idle = trap_stretched(view) || (!past->misses[0] && !model_writes(&map->window));
 	if (!past->idle)
-		past->busy_rate = past->rate;
-	past->backlog = map->now.backlog;
-	past->dirty_len = map->now.dirty_len;
-	past->epoch = map->now.epoch;
-	if (map->now.reclaimer_runs != past->reclaimer_runs)
+		past->busy_rate = trap_past_rate(past);
+	if (map->now.reclaimer_runs != past->before.reclaimer_runs)
 		past->left = 0;
-	past->reclaimer_runs = map->now.reclaimer_runs;
+	past->before = map->now;
 	past->load = map->now.dirty_len
 			     ? (double)map->window.rate.new_keys / (double)map->now.dirty_len
 			     : 0;

@@ -14,4 +14,7 @@ bool trap_past_stalls(const struct model *model);
 void trap_past_before(struct trap_past *past, const struct trap_view *view, bool stalls);
 void trap_past_after(struct trap_past *past, const struct trap_view *view);
 
+/* Misses per second: of this window or of the last TRAP_RECENT, the larger. */
+double trap_past_rate(const struct trap_past *past);
+
 #endif

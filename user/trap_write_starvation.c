@@ -31,7 +31,7 @@ static bool backlog_grows(const struct trap_view *view)
 	const struct model_map *map = view->map;
 	double retired = (double)map->window.count[ST_COUNTER_retired];
 
-	return view->past->windows && map->now.backlog > view->past->backlog &&
+	return view->past->windows && map->now.backlog > view->past->before.backlog &&
 	       model_writes(&map->window) &&
 	       (double)map->window.count[ST_COUNTER_reclaimed] < lim->freed_share * retired &&
 	       (double)map->now.oldest_retired_ns >= lim->min_age_s * NS;
@@ -50,7 +50,7 @@ static bool reclaimer_stands(const struct trap_view *view)
 	       map->window.rate.replaces + map->window.rate.deletes &&
 	       !map->window.count[ST_COUNTER_reclaimed] &&
 	       (double)view->past->left >= STANDING_SHARE * (double)map->now.backlog &&
-	       map->now.reclaimer_runs == view->past->reclaimer_runs;
+	       map->now.reclaimer_runs == view->past->before.reclaimer_runs;
 }
 
 static bool reader_stalls(const struct trap_view *view)
@@ -68,7 +68,7 @@ static void say_backlog(const struct trap_view *view, struct verdict *v)
 	bool reader = reader_stalls(view);
 
 	v->shape = reader ? by_reader : by_reclaimer;
-	verdict_add(v, "backlog", (double)map->now.backlog, ">", (double)view->past->backlog,
+	verdict_add(v, "backlog", (double)map->now.backlog, ">", (double)view->past->before.backlog,
 		    "items");
 	verdict_add(v, "reclaimed", (double)count[ST_COUNTER_reclaimed], "<",
 		    lim->freed_share * (double)count[ST_COUNTER_retired], "items");
