@@ -170,3 +170,27 @@ finish() {
 	echo "$slots slots after $started processes"
 	[ "$slots" -lt $most ]
 }
+
+# Names of stacks take what reading the debug information takes.
+@test "all: a server outlives names of stacks that come long after their process has ended" {
+	serve --all --stacks -i 0.05
+	later() { # windows
+		local before
+		before=$(metric smap_windows_total)
+		wait_for metric_is smap_windows_total -ge $((before + $1))
+	}
+	# Not the first process: what the kernel calls that one is a number of the stream, too.
+	start "$tmp/there" '^hold .* run' "$MAPLOAD" --name there --hold-run
+	wait_for metric_is "smap_maps{pid=\"$pid\",comm=\"mapload\",name=\"there.0\"}" -eq 1
+	namer=$(pgrep -P "$server")
+	kill -STOP "$namer"
+	start "$tmp/own" '^hold .* end' "$MAPLOAD" --name slow --ops 5000 --mix promote --keys 100 --hold-end
+	wait_for metric_is "smap_misses_total{pid=\"$pid\",comm=\"mapload\",name=\"slow.0\"}" -gt 0
+	later 4
+	kill -KILL "$pid"
+	later 30
+	kill -CONT "$namer"
+	later 8
+	kill -INT "$server"
+	wait "$server"
+}

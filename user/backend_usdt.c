@@ -297,7 +297,8 @@ static bool usdt_forget(void *ctx, const struct target *target)
 	for (size_t i = 0; i < usdt->image_cnt; i++) {
 		struct usdt_image *in = &usdt->image[i];
 
-		if (in->target == target && (in->alive || livemap_each(&usdt->maps, is_map_of, in)))
+		if (in->target == target && (in->alive || usdt_stacks_wait(usdt, in->key) ||
+					     livemap_each(&usdt->maps, is_map_of, in)))
 			return false;
 	}
 	for (size_t i = 0; i < usdt->image_cnt; i++)

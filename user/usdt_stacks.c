@@ -212,6 +212,15 @@ int usdt_stacks_tick(struct usdt *usdt, int *wait_ms)
 	return err;
 }
 
+bool usdt_stacks_wait(const struct usdt *usdt, uint32_t target)
+{
+	const struct waiting *waiting = usdt->stacks ? usdt->stacks->first : NULL;
+
+	while (waiting && waiting->target != target)
+		waiting = waiting->next;
+	return waiting;
+}
+
 /* Ask for its names. Beyond WAITING_MAX it stays without. */
 static int enqueue(struct usdt *usdt, struct known *known, const uint64_t *ip, uint32_t depth)
 {

@@ -24,6 +24,8 @@ void usdt_stacks_look(struct usdt *usdt, const struct target *target);
 int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size);
 /* Names that are awaited: *wait_ms, when to look again. */
 int usdt_stacks_tick(struct usdt *usdt, int *wait_ms);
+/* Are there any of this image? They will be told, so it has to stay as long. */
+bool usdt_stacks_wait(const struct usdt *usdt, uint32_t target);
 /* Emit counts that have changed. After all maps are known, before ended ones are forgotten. */
 int usdt_stacks_sample(struct usdt *usdt);
 /* Of this map it was the last time, before its last SAMPLE. */
