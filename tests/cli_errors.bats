@@ -76,6 +76,11 @@ fails() { # status, text of the error, options...
 	run "$SMAPTRACE" -- "$tmp/prog"
 	[ "$status" -eq 125 ]
 	[[ $output == *"ABI version 99"* ]]
+	# After another one: it has no number, and its end is not that of number 0.
+	"$SMAPTRACE" -f json -o "$tmp/trace" -- \
+		sh -c '"$0" --ops 10; exec "$1" --ops 10' "$MAPLOAD" "$tmp/prog" >"$tmp/own"
+	jq -e 'select(.type == "end").targets | length == 1 and (.[0] | .ended and .exit_status == null)' \
+		"$tmp/trace"
 }
 
 @test "error: command not found, not executable" {
