@@ -19,6 +19,9 @@ hash_of() { openssl dgst -sha256 -binary | base64; }
 data_of() { # file
 	perl -0777 -ne 'print $1 if m{<script type="application/jsonl" id="data">\n(.*?)</script>}s' "$1"
 }
+sections() { # file without style and script
+	xmllint --xpath '//main/section/@id' "$1" | tr -d '"' | sed 's/.*=//' | tr '\n' ' '
+}
 none() { # what, xpath
 	local found
 	found=$(xmllint --xpath "$2" "$tmp/page.xml" 2>/dev/null) || return 0 # nothing there
@@ -45,6 +48,10 @@ check_page() { # file, JSON file
 	none "a picture without a name" '//svg[not(ancestor::svg) and not(@aria-label) and not(@aria-hidden="true")]'
 	none "a header without a scope" '//th[not(@scope)]'
 	none "a region without a name" '//*[@role="region" and not(@aria-label and @tabindex)]'
+	[[ $(sections "$tmp/page.xml") =~ ^findings\ maps\ (details\ )?timeline\ environment\ $ ]] ||
+		bad "other sections, or another order: $(sections "$tmp/page.xml")"
+	none "a chart before the evidence" \
+		'//*[contains(@class,"plot") or @class="time"][following::section[@id="findings" or @id="maps"]]'
 	[ "$(xmllint --xpath 'count(//h1)' "$tmp/page.xml")" = 1 ] || bad "not one h1"
 	data_of "$1" >"$tmp/data"
 	! grep -q -e '<' -e $'\xe2\x80[\xa8\xa9]' "$tmp/data" || bad "data that a script could end in"
@@ -72,6 +79,7 @@ self_test() { # each of these spoils the page
 		s{<main>}{<main style="x">}
 		s{href="#maps"}{href="https://example.org"}
 		s{<section id="maps"}{<section id="other"}
+		s{(<section id="findings".*?</section>)(.*)(<section id="timeline".*?</section>)}{$1$3$2}s
 		s{<td>4000</td>}{<td><b>4000</b></td>}
 		s{aria-label="promotions}{title="promotions}
 		s{"misses":2000}{"misses":2001}

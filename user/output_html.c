@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output_html.c - the report as one page that opens from disk: verdicts first, then how the
- * trace went, the maps, their charts and histograms, where it was measured.
+ * output_html.c - the report as one page that opens from disk: verdicts first, each with
+ * its evidence, then the maps, their charts, histograms and stacks, how the trace went, where
+ * it was measured.
  *
  * Model: everything that is to be read is in the page as it is written here, charts
  * included; the script only sorts, finds and zooms, and where scripts are forbidden (the
@@ -91,8 +92,8 @@ static void put_summary(struct sink *sink, const struct report *report)
 	if (estimates_text(text, sizeof(text), report))
 		put_sentence(sink, text);
 	sink_puts(sink, "<nav aria-label=\"Sections\"><a href=\"#findings\">Findings</a> "
-			"<a href=\"#timeline\">Timeline</a> <a href=\"#maps\">Maps</a> "
-			"<a href=\"#details\">Details</a> "
+			"<a href=\"#maps\">Maps</a> <a href=\"#details\">Details</a> "
+			"<a href=\"#timeline\">Timeline</a> "
 			"<a href=\"#environment\">Environment</a></nav>\n</header>\n<main>\n");
 }
 
@@ -179,7 +180,6 @@ static void put_findings(struct sink *sink, const struct report *report)
 	sink_puts(sink, "<section id=\"findings\">\n<h2>Findings</h2>\n");
 	if (count == 0)
 		sink_puts(sink, "<p>No detector raised anything.</p>\n");
-	html_findings_timeline(sink, report);
 	for (int severity = FINDING_ERROR; severity >= FINDING_OFF; severity--)
 		for (size_t i = 0; i < count && shown < HTML_FINDINGS_MAX; i++)
 			if ((int)report->findings[i].severity == severity) {
@@ -201,6 +201,7 @@ static void put_timeline(struct sink *sink, const struct html_page *page)
 	sink_puts(sink, "<section id=\"timeline\"");
 	html_axis_data(sink, page->report);
 	sink_puts(sink, ">\n<h2>Timeline</h2>\n");
+	html_findings_timeline(sink, page->report);
 	html_promotions_timeline(sink, page->report, page->maps, count);
 	if (page->count == 0)
 		sink_puts(sink, "<p>Nothing happened.</p>\n");
@@ -368,9 +369,9 @@ static int html_report(struct sink *sink, const struct report *report)
 	html_begin(sink, "smaptrace report");
 	put_summary(sink, report);
 	put_findings(sink, report);
-	put_timeline(sink, &page);
 	html_maps_table(sink, &page);
 	err = html_maps_details(sink, &page);
+	put_timeline(sink, &page);
 	put_environment(sink, report);
 	if (!err)
 		err = put_data(sink, &page);

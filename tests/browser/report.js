@@ -27,6 +27,8 @@ async function full({ open, assert }) {
 
 	assert.equal(await page.locator("h1").textContent(), "Trap found");
 	assert.equal(await first.getAttribute("id"), "findings");
+	assert.deepEqual(await page.locator("nav a").allInnerTexts(),
+		["Findings", "Maps", "Details", "Timeline", "Environment"]);
 	assert.match(await first.locator("h3").first().innerText(), /^ERROR write-starvation in sessions$/);
 	assert.notEqual(await page.evaluate(() => getComputedStyle(document.body).maxWidth), "none",
 		"the style was refused");
@@ -34,8 +36,8 @@ async function full({ open, assert }) {
 
 	assert(box.width > 100 && box.height > 10, "a chart has no size");
 
-	// A verdict leads to its evidence.
-	await first.locator("table.time a").first().click();
+	// The timeline leads to the evidence.
+	await page.locator("#timeline table.time a").first().click();
 	assert.match(page.url(), /#finding-1$/);
 	assert.equal(await page.locator("#finding-1 h3").innerText(), "WARNING read-diffusion in sessions");
 
