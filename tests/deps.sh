@@ -9,7 +9,7 @@ packages="
 	libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev systemtap-sdt-dev
 	libxxhash-dev libiberty-dev libjansson-dev libcap-ng-dev libseccomp-dev libsqlite3-dev libcyaml-dev libyaml-dev
 	libncurses-dev tmux libcmocka-dev bats scdoc redis-tools valgrind bpftrace
-	jq procps util-linux binutils libxml2-utils openssl
+	jq procps util-linux binutils libxml2-utils openssl systemd
 	spin libclang-rt-14-dev
 	libmicrohttpd-dev libcurl4-openssl-dev prometheus yq curl chromium fonts-dejavu-core
 	libprotobuf-c-dev protobuf-c-compiler golang-go

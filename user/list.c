@@ -271,8 +271,7 @@ static int list_all(struct list *list)
 	if (err == -ENOMEM)
 		return log_err(err, "cannot list");
 	if (list->denied_cnt)
-		log_warn("%u process%s may not be looked at; root sees all", list->denied_cnt,
-			 list->denied_cnt == 1 ? "" : "es");
+		target_log_denied(list->denied_cnt);
 	if (!list->process_cnt)
 		log_info("No process uses libsmap.");
 	return 0;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 #include "log.h"
 #include "model.h"
+#include "target_log.h"
 
 /* Windows for which an ended process is kept: longer than anything about its maps comes late. */
 #define KEPT_WINDOWS (2 * MODEL_ENDED_WINDOWS)
@@ -94,8 +95,19 @@ static int look_at(struct session *session, pid_t pid, uint32_t key, bool exec)
 
 	if (!is_of_the_process(err))
 		return err;
+	if (err == -EACCES || err == -EPERM)
+		session->denied_cnt++;
 	log_debug("cannot look at process %d: %s", (int)pid, strerror(-err));
 	return 0;
+}
+
+/* Once: or a service without the rights to see anybody looks like one with nothing to see. */
+static void tell_denied(struct session *session)
+{
+	if (session->denied_cnt == 0 || session->denied_told)
+		return;
+	session->denied_told = true;
+	target_log_denied(session->denied_cnt);
 }
 
 int session_look_everywhere(struct session *session)
@@ -114,6 +126,7 @@ int session_look_everywhere(struct session *session)
 			err = look_at(session, (pid_t)pid, 0, false);
 	}
 	closedir(proc);
+	tell_denied(session);
 	return err;
 }
 
@@ -156,6 +169,7 @@ int session_look_now(struct session *session)
 		err = look_at(session, at.pid, at.key, at.exec);
 	}
 	session->look_cnt = 0;
+	tell_denied(session);
 	return err;
 }
 

@@ -34,6 +34,8 @@ struct session {
 		bool exec;
 	} * looks;
 	size_t look_cnt, look_room;
+	unsigned denied_cnt; /* that may not be looked at */
+	bool denied_told;
 };
 
 static inline uint64_t session_now_ns(void)

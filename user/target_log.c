@@ -5,6 +5,19 @@
 #include <errno.h>
 #include "log.h"
 
+static void hint_denied(void)
+{
+	log_hint("processes of others need root, or CAP_SYS_PTRACE and "
+		 "CAP_DAC_READ_SEARCH; root in a container, or under a security module, "
+		 "may lack them: see `smaptrace doctor`");
+}
+
+void target_log_denied(unsigned count)
+{
+	log_warn("%u process%s may not be looked at", count, count == 1 ? "" : "es");
+	hint_denied();
+}
+
 int target_open_failed(int err, pid_t pid)
 {
 	if (err == -ESRCH) {
@@ -14,9 +27,7 @@ int target_open_failed(int err, pid_t pid)
 	} else if (err == -EACCES || err == -EPERM) {
 		err = -EPERM;
 		log_err(err, "process %d may not be looked at", (int)pid);
-		log_hint("processes of others need root, or CAP_SYS_PTRACE and "
-			 "CAP_DAC_READ_SEARCH; root in a container, or under a security module, "
-			 "may lack them: see `smaptrace doctor`");
+		hint_denied();
 	} else {
 		log_err(err, "cannot look at process %d", (int)pid);
 	}
