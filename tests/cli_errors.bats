@@ -95,8 +95,7 @@ fails() { # status, text of the error, options...
 
 @test "list: processes and maps, within 80 columns" {
 	start "$tmp/own" 'hold .* end' "$MAPLOAD" --hold-end --ops 5000 --maps 2 --name cache
-	run "$SMAPTRACE" list
-	[ "$status" -eq 0 ]
+	output=$("$SMAPTRACE" list) # what stderr has to say of other processes is no part of it
 	[[ $output == *"$pid mapload: 2 maps"* ]]
 	[[ $output == *"cache.0"* ]]
 	[[ $output == *"misses "* ]]
