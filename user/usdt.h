@@ -41,6 +41,7 @@ struct usdt_image {
 	uint64_t sections, reclaimer_runs;
 	uint64_t tick_cpu_ns; /* as of the last look of usdt_shed.c; 0 = none */
 	uint64_t attached_ns;
+	uint64_t stall_thread, stall_age; /* of the last stall whose stack was taken */
 };
 
 /* A file that was attached to. */
@@ -121,7 +122,6 @@ struct usdt {
 	struct usdt_stacks *stacks; /* NULL without want_stacks */
 	struct usdt_open *open;
 	size_t open_cnt;
-	uint64_t stall_thread, stall_age; /* of the last stall whose stack was taken */
 	uint64_t now;
 	uint64_t audit, state_unread; /* our own losses */
 	uint64_t audit_round;	      /* missing in this round of maps that live ... */
@@ -169,7 +169,7 @@ void usdt_places_free(struct usdt *usdt);
 /* CLOCK_MONOTONIC */
 uint64_t usdt_now_ns(void);
 /* The image with this key of ours; NULL = no such. */
-const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key);
+struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key);
 /* Emit a record of ours; its target gets the number that the user knows. */
 int usdt_emit(const struct usdt *usdt, struct record *record, unsigned kind, size_t size);
 /* A key of the kernel's table: the map, made known if it is new; NULL and maybe *ret_err. */

@@ -33,7 +33,7 @@ uint64_t usdt_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-const struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key)
+struct usdt_image *usdt_image_of(const struct usdt *usdt, uint32_t key)
 {
 	for (size_t i = 0; i < usdt->image_cnt; i++)
 		if (usdt->image[i].key == key)

@@ -74,6 +74,10 @@ static pid_t find_thread(pid_t pid, unsigned long tid)
 	pid_t found = 0;
 	DIR *dir;
 
+	/* Unless it is in a container, as we are not; there may be thousands of threads. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%lu/status", (int)pid, tid);
+	if (is_thread(path, tid))
+		return (pid_t)tid;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
 	while (dir && !found && (entry = readdir(dir))) {
@@ -207,15 +211,15 @@ static bool take_stack(struct usdt *usdt, const struct target *target, unsigned 
 
 int usdt_stall(struct usdt *usdt, const struct st_event *event)
 {
-	const struct usdt_image *in = usdt_image_of(usdt, event->target);
+	struct usdt_image *in = usdt_image_of(usdt, event->target);
 	struct st_stack_key key = {
 		.map = {.target = event->target, .addr = event->addr, .id = event->id},
 		.kind = ST_STACK_stall,
 	};
 	struct st_stack stack = {.target = event->target};
-	uint64_t age = event->args[1], before = usdt->stall_age;
+	uint64_t age = event->args[1], before;
 
-	if (!in || !in->target)
+	if (!in)
 		return 0;
 	if (!usdt->stacks && usdt_stacks_create(usdt))
 		return 0; /* a finding has no stack then */
@@ -226,11 +230,13 @@ int usdt_stall(struct usdt *usdt, const struct st_event *event)
 		return 0;
 	}
 	key.id = stack.id = hash_stack(&stack);
-	/* The probe tells its age so far: what is new is the difference. */
-	if (usdt->stall_thread != event->args[0] || age < before)
-		before = 0;
-	usdt->stall_thread = event->args[0];
-	usdt->stall_age = age;
+	/*
+	 * The probe tells its age so far: what is new is the difference. It fires for each map that
+	 * waits for the reader, of which the first one has the time.
+	 */
+	before = in->stall_thread == event->args[0] && in->stall_age <= age ? in->stall_age : 0;
+	in->stall_thread = event->args[0];
+	in->stall_age = age;
 	usdt_stacks_count(usdt, &key, age - before);
 	return usdt_stacks_event(usdt, &stack, sizeof(stack));
 }
