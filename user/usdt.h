@@ -71,7 +71,8 @@ struct usdt_load {
 	double hits_per_unit[SMAP_PROBE_COUNT]; /* 0 = not known yet */
 	double stacks_seen;			/* a second, as long as they were taken */
 	double intervals_per_look;		/* likewise, of --offcpu */
-	uint64_t missed_round; /* while that is off: usdt_offcpu_missed() as of the last round */
+	/* While that is off: usdt_offcpu_missed() as of the last look at it, and the next one. */
+	uint64_t missed, missed_ns, missed_next_ns;
 	struct overhead_rates demand; /* as if nothing were shed */
 	double cpu, present;
 	double smooth; /* weight of the next tick in these */

@@ -110,26 +110,42 @@ static bool is_shed(const struct usdt *usdt, unsigned step)
 	return usdt->control.plan.shed & 1U << step;
 }
 
+/* The kernel counts switches in any case, but has to be asked for each thread: not too often. */
+static void guess_looks(struct usdt *usdt)
+{
+	struct usdt_load *load = &usdt->load;
+	uint64_t start = usdt_now_ns(), missed;
+	double seconds = (double)(start - load->missed_ns) / NS_PER_SEC;
+
+	if (start < load->missed_next_ns)
+		return;
+	missed = usdt_offcpu_missed(usdt);
+	if (load->missed_ns && missed >= load->missed) {
+		load->demand.looks = (double)(missed - load->missed) / seconds;
+		load->demand.intervals = load->demand.looks * load->intervals_per_look;
+	}
+	load->missed = missed;
+	load->missed_ns = start;
+	load->missed_next_ns = start + (usdt_now_ns() - start) * TICK_PART;
+}
+
 /*
  * What is no probe and is off. There are no more stacks than there were, nor than there are
- * events that stacks are taken of; the kernel counts switches in any case.
+ * events that stacks are taken of.
  */
-static void guess_rest(struct usdt *usdt, double seconds)
+static void guess_rest(struct usdt *usdt)
 {
 	static const uint32_t stacked = OVERHEAD_BIT(miss) | OVERHEAD_BIT(miss_batch) |
 					OVERHEAD_BIT(promote) | OVERHEAD_BIT(rebuild) |
 					OVERHEAD_BIT(lock_wait);
 	struct usdt_load *load = &usdt->load;
 	struct overhead_rates *demand = &load->demand;
-	bool off = is_shed(usdt, OVERHEAD_STEP_offcpu);
-	uint64_t missed = off ? usdt_offcpu_missed(usdt) : 0;
 	double events;
 
-	if (off && load->missed_round && missed >= load->missed_round && seconds > 0) {
-		demand->looks = (double)(missed - load->missed_round) / seconds;
-		demand->intervals = demand->looks * load->intervals_per_look;
-	}
-	load->missed_round = missed;
+	if (is_shed(usdt, OVERHEAD_STEP_offcpu))
+		guess_looks(usdt);
+	else
+		load->missed_ns = 0;
 	events = demand->intervals;
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT && usdt->probe_stacks; i++)
 		events += stacked & 1U << i ? demand->hits[i] : 0;
@@ -161,7 +177,7 @@ void usdt_end_round(struct usdt *usdt)
 		if (i == SMAP_PROBE_miss_batch)
 			load->demand.misses = units / seconds;
 	}
-	guess_rest(usdt, seconds);
+	guess_rest(usdt);
 	load->round = seen;
 	load->round_ns = usdt->now;
 	memcpy(load->units_round, load->units, sizeof(load->units_round));
