@@ -146,8 +146,9 @@ int usdt_probes_on(struct usdt *usdt, uint32_t probes);
 /* What a hit costs: after the load, before anything else is attached. */
 void usdt_measure_price(struct usdt *usdt);
 int usdt_tell_price(const struct usdt *usdt);
-/* Nothing of what was measured with this map is anybody's. */
-void usdt_price_forget(const struct usdt *usdt, const struct smap_state *state);
+/* Looks like a map in use; what was measured with it is nobody's, and has to be forgotten. */
+extern struct smap_state usdt_price_map;
+void usdt_price_forget(const struct usdt *usdt);
 /*
  * --offcpu: attach, and measure what that costs. After usdt_measure_price(). 0, or -errno of
  * the attach.

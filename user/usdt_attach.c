@@ -248,6 +248,7 @@ void usdt_detach(struct usdt *usdt)
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		attach_join(&usdt->attached, &usdt->probe[i]);
 	attach_join(&usdt->attached, &usdt->switches);
+	attach_join(&usdt->attached, &usdt->trial); /* of the price, if nothing came after it */
 	attach_remove_all(&usdt->attached);
 }
 

@@ -59,10 +59,11 @@ static const unsigned char like[SMAP_PROBE_COUNT] = {
 	[SMAP_PROBE_reclaim] = LIGHT,	 [SMAP_PROBE_stall] = EVENT,
 };
 
-static struct smap_state state = {
+struct smap_state usdt_price_map = {
 	.magic = SMAP_STATE_MAGIC,
 	.abi = SMAP_ABI_VERSION,
-	.size = sizeof(state),
+	.self = (uintptr_t)&usdt_price_map,
+	.size = sizeof(usdt_price_map),
 	.id = 1,
 	.name = "price",
 };
@@ -71,11 +72,11 @@ static struct smap_batch batch = {.wait_hist = {64}, .hold_hist = {[6] = 40, [7]
 /* As many of them as the map would count: a program that finds nothing new is faster. */
 static void hit(unsigned site)
 {
-	state.counters.misses += SMAP_BATCH_MISSES;
-	state.counters.promotions++;
-	batch.misses_total = state.counters.misses;
+	usdt_price_map.counters.misses += SMAP_BATCH_MISSES;
+	usdt_price_map.counters.promotions++;
+	batch.misses_total = usdt_price_map.counters.misses;
 	batch.count = SMAP_BATCH_MISSES;
-	sites[site]((uintptr_t)&state, site == BATCH ? (uintptr_t)&batch : 0, 1000, 1000, 0, 0);
+	sites[site](usdt_price_map.self, site == BATCH ? (uintptr_t)&batch : 0, 1000, 1000, 0, 0);
 }
 
 static int compare(const void *left, const void *right)
@@ -209,9 +210,10 @@ static int attach_sites(struct usdt *usdt)
 	return err;
 }
 
-void usdt_price_forget(const struct usdt *usdt, const struct smap_state *of)
+void usdt_price_forget(const struct usdt *usdt)
 {
-	const struct st_key key = {.target = ST_COOKIE_COST, .addr = (uintptr_t)of, .id = of->id};
+	const struct st_key key = {
+		.target = ST_COOKIE_COST, .addr = usdt_price_map.self, .id = usdt_price_map.id};
 	int stacks = bpf_map__fd(usdt->skel->maps.stack_counts);
 	struct st_stack_key stack;
 
@@ -230,7 +232,6 @@ void usdt_measure_price(struct usdt *usdt)
 	double before[SITES], price[SITES], stack;
 	int err;
 
-	state.self = (uintptr_t)&state;
 	usdt->skel->bss->stacks_paused = 1;
 	for (unsigned i = 0; i < SITES; i++)
 		before[i] = time_hits(usdt, i);
@@ -248,7 +249,7 @@ void usdt_measure_price(struct usdt *usdt)
 		stack = err ? FALLBACK_NS : time_hits(usdt, EVENT) - before[EVENT] - price[EVENT];
 		usdt->price.stack = stack > 1 ? stack : 1;
 	}
-	usdt_price_forget(usdt, &state);
+	usdt_price_forget(usdt);
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		usdt->price.hit[i] = price[like[i]];
 	usdt->price.miss = time_misses();

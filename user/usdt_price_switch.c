@@ -32,14 +32,6 @@
 #define PATIENCE_NS 100000000ULL
 #define FALLBACK_NS 300 /* of each, where it cannot be measured */
 
-static struct smap_state state = {
-	.magic = SMAP_STATE_MAGIC,
-	.abi = SMAP_ABI_VERSION,
-	.size = sizeof(state),
-	.id = 2,
-	.name = "price",
-};
-
 /* Initial-exec, as libsmap's own: the distance is the same in both threads. */
 static __thread struct smap_held held __attribute__((tls_model("initial-exec")));
 
@@ -66,7 +58,7 @@ struct pair {
 /* What this thread says when it leaves its CPU, which is where the program reads it. */
 static void say(bool at_mutex)
 {
-	uint64_t word = at_mutex ? (uintptr_t)&state | SMAP_HELD_WAITS : 0;
+	uint64_t word = at_mutex ? usdt_price_map.self | SMAP_HELD_WAITS : 0;
 
 	held.frame = (uintptr_t)__builtin_frame_address(0);
 	/* Relaxed: read in this thread only, by the program. */
@@ -183,7 +175,7 @@ static void clean_up(const struct usdt *usdt)
 	while (bpf_map_get_next_key(fd, NULL, &tid) == 0 && bpf_map_delete_elem(fd, &tid) == 0)
 		;
 	usdt->skel->bss->offcpu_now = 0;
-	usdt_price_forget(usdt, &state);
+	usdt_price_forget(usdt);
 }
 
 int usdt_measure_switches(struct usdt *usdt)
@@ -195,7 +187,6 @@ int usdt_measure_switches(struct usdt *usdt)
 
 	if (!usdt->offcpu)
 		return 0;
-	state.self = (uintptr_t)&state;
 	usdt->price.look = usdt->price.interval = FALLBACK_NS;
 	if (!usdt->probe_stacks)
 		usdt->price.stack = FALLBACK_NS;
