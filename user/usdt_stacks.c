@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * usdt_stacks.c - the usdt backend's call stacks: addresses that the kernel saw become
- * frames with names, and its counts become records.
+ * frames with names.
  *
  * The kernel tells of each stack once, as soon as it is new. What its addresses lead to is looked
  * up at once, because its process may exit any time; what is mapped in a process was noted when
  * that was met. Names of these places are asked for one after the other, and while the answer is
- * awaited (a large file, or one that is made to take long) the trace goes on. Counts follow with
- * each round of samples, where they have changed and there are names.
+ * awaited (a large file, or one that is made to take long) the trace goes on. Counts follow:
+ * usdt_stack_counts.c.
  *
  * Stacks and frames have dense indices in the stream; each is emitted before it is used.
  */
@@ -22,16 +22,12 @@
 #include <string.h>
 #include "usdt.skel.h"
 
-#define BATCH 256
 #define COUNTS_MAX 32768   /* (map, kind, stack) in the kernel: 6 MB when all are used */
 #define STALLS_MAX 1024	   /* ... where it is of stalled readers only */
 #define TOLD_MAX 32768	   /* stacks that the kernel remembers to have told of */
 #define SAMPLERS_MAX 65536 /* two for each map */
 #define KNOWN_MAX (4 * TOLD_MAX)
-#define WAITING_MAX 4096  /* 2 kB each at most */
-#define PATIENCE_MS 20	  /* how long names may keep the trace from going on, in one turn */
-#define LAST_MS 2000	  /* ... and from ending */
-#define COUNTED_MIN 65536 /* so many counts are kept before those of ended maps go */
+#define WAITING_MAX 4096 /* 2 kB each at most */
 
 /* --- trees ------------------------------------------------------------------- */
 
@@ -40,13 +36,6 @@ static int compare_known(const void *left, const void *right)
 	const struct known *a = left, *b = right;
 
 	return a->id < b->id ? -1 : a->id > b->id;
-}
-
-static int compare_counted(const void *left, const void *right)
-{
-	const struct counted *a = left, *b = right;
-
-	return memcmp(&a->key, &b->key, sizeof(a->key));
 }
 
 /* By frames; the index and the target do not count. */
@@ -119,10 +108,10 @@ int usdt_stacks_create(struct usdt *usdt)
 	if (!stacks)
 		return -ENOMEM;
 	usdt->stacks = stacks;
-	stacks->counted_max = COUNTED_MIN;
+	stacks->counted_max = STACKS_COUNTED_MIN;
 	stacks->last = &stacks->first;
-	stacks->keys = calloc(BATCH, sizeof(*stacks->keys));
-	stacks->values = calloc(BATCH, sizeof(*stacks->values));
+	stacks->keys = calloc(STACKS_BATCH, sizeof(*stacks->keys));
+	stacks->values = calloc(STACKS_BATCH, sizeof(*stacks->values));
 	if (stacks->keys && stacks->values && !symbols_create(&stacks->symbols))
 		return 0;
 	usdt_stacks_free(usdt);
@@ -150,8 +139,8 @@ static int stack_get(struct usdt *usdt, struct record *record, uint32_t target, 
 	return list ? usdt_emit(usdt, record, RECORD_STACK, sizeof(record->stack)) : -ENOMEM;
 }
 
-/* That of all events without a stack. Asked for before any other, so there is room. */
-static int none_get(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
+/* Asked for before any other, so there is room. */
+int usdt_stacks_none(struct usdt *usdt, uint32_t target, uint32_t *ret_stack)
 {
 	struct record record = {0};
 
@@ -164,7 +153,7 @@ static int name_waiting(struct usdt *usdt, const struct waiting *waiting)
 	struct record record = {0};
 	uint32_t stack = NO_STACK;
 	void *const *found;
-	int err = none_get(usdt, waiting->target, &stack);
+	int err = usdt_stacks_none(usdt, waiting->target, &stack);
 
 	stack = NO_STACK;
 	if (!err)
@@ -179,8 +168,7 @@ static int name_waiting(struct usdt *usdt, const struct waiting *waiting)
 	return err;
 }
 
-/* Name those that wait, as far as the answers come. */
-static int pump(struct usdt *usdt, int ms)
+int usdt_stacks_pump(struct usdt *usdt, int ms)
 {
 	struct usdt_stacks *stacks = usdt->stacks;
 	struct waiting *waiting;
@@ -206,9 +194,9 @@ int usdt_stacks_tick(struct usdt *usdt, int *wait_ms)
 
 	if (!usdt->stacks || !usdt->stacks->first)
 		return 0;
-	err = pump(usdt, PATIENCE_MS);
-	if (usdt->stacks->first && (*wait_ms < 0 || *wait_ms > PATIENCE_MS))
-		*wait_ms = PATIENCE_MS;
+	err = usdt_stacks_pump(usdt, STACKS_PATIENCE_MS);
+	if (usdt->stacks->first && (*wait_ms < 0 || *wait_ms > STACKS_PATIENCE_MS))
+		*wait_ms = STACKS_PATIENCE_MS;
 	return err;
 }
 
@@ -308,14 +296,15 @@ int usdt_stacks_event(struct usdt *usdt, const void *data, size_t size)
 	    offsetof(struct st_stack, ip) + stack.depth * sizeof(stack.ip[0]) > size)
 		return 0;
 	err = met(usdt, &stack);
-	return err ? err : pump(usdt, 0); /* what there is already; usdt_stacks_tick() waits */
+	if (err)
+		return err;
+	return usdt_stacks_pump(usdt, 0); /* what there is already; usdt_stacks_tick() waits */
 }
 
-/* --- counts ------------------------------------------------------------------ */
+/* --- for their counts -------------------------------------------------------- */
 
-/* Its index; NO_STACK: it has none, or (known->ip, known->queued) not yet. */
-static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
-		    uint32_t *ret_stack)
+int usdt_stacks_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
+		   uint32_t *ret_stack)
 {
 	const struct known like = {.id = key->id};
 	void *const *found = key->id ? tfind(&like, &usdt->stacks->known, compare_known) : NULL;
@@ -335,175 +324,4 @@ static int stack_of(struct usdt *usdt, const struct st_stack_key *key, struct kn
 	}
 	*ret_stack = known->stack;
 	return err == -ESRCH ? 0 : err;
-}
-
-static struct counted *counted_of(struct usdt *usdt, const struct st_stack_key *key)
-{
-	const struct counted like = {.key = *key};
-	struct counted *counted;
-	bool is_new;
-
-	counted = usdt_stacks_tree_get(&usdt->stacks->counted, &like, sizeof(like), compare_counted,
-				       &is_new);
-	usdt->stacks->counted_cnt += counted && is_new;
-	return counted;
-}
-
-/* This much more happened at a stack of the stream, or (NO_STACK) at none. */
-static int say(struct usdt *usdt, const struct st_stack_key *key, uint32_t stack,
-	       const struct st_stack_value *more)
-{
-	struct st_stack_key said_key = {.map = key->map, .kind = key->kind, .reserved = 1};
-	struct record record = {.stack_count = {.key = key->map, .kind = key->kind}};
-	struct counted *said;
-	int err = stack == NO_STACK ? none_get(usdt, key->map.target, &stack) : 0;
-
-	if (err)
-		return err;
-	said_key.id = record.stack_count.stack = stack;
-	said = counted_of(usdt, &said_key);
-	if (!said)
-		return -ENOMEM;
-	record.stack_count.count = said->value.count += more->count;
-	record.stack_count.ns = said->value.ns += more->ns;
-	record.stack_count.samples = said->value.samples += more->samples;
-	return usdt_emit(usdt, &record, RECORD_STACK_COUNT, sizeof(record.stack_count));
-}
-
-static int read_count(struct usdt *usdt, const struct st_stack_key *key,
-		      const struct st_stack_value *value)
-{
-	struct st_stack_value more;
-	struct counted *counted;
-	struct known *known;
-	uint32_t stack;
-	int err;
-
-	if (key->kind >= ST_STACK_COUNT || !value->count)
-		return 0;
-	if (!usdt_image_of(usdt, key->map.target))
-		return 0; /* nobody has looked at its process yet */
-	err = stack_of(usdt, key, &known, &stack);
-	if (err || (known && (known->ip || known->queued) && !usdt->last))
-		return err;
-	/* Of a map that was sampled for the last time this is what came after its last count. */
-	if (!livemap_find(&usdt->maps, &key->map))
-		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stack_counts), key);
-	counted = counted_of(usdt, key);
-	if (!counted)
-		return -ENOMEM;
-	if (counted->value.count == value->count)
-		return 0;
-	more.count = value->count - counted->value.count;
-	more.ns = value->ns - counted->value.ns;
-	more.samples = value->samples - counted->value.samples;
-	counted->value = *value;
-	return say(usdt, key, stack, &more);
-}
-
-/* --- what is over ------------------------------------------------------------ */
-
-struct dead {
-	const struct usdt *usdt;
-	struct counted **list;
-	size_t cnt;
-};
-
-static void collect_dead(const void *node, VISIT visit, void *ctx)
-{
-	struct counted *counted = *(struct counted *const *)node;
-	struct dead *dead = ctx;
-
-	if ((visit == postorder || visit == leaf) &&
-	    !livemap_find(&dead->usdt->maps, &counted->key.map))
-		dead->list[dead->cnt++] = counted;
-}
-
-/* Counts of maps that have ended. */
-static void drop_dead(struct usdt *usdt)
-{
-	struct usdt_stacks *stacks = usdt->stacks;
-	struct dead dead = {.usdt = usdt};
-
-	dead.list = calloc(stacks->counted_cnt, sizeof(struct counted *));
-	if (!dead.list)
-		return;
-	twalk_r(stacks->counted, collect_dead, &dead);
-	for (size_t i = 0; i < dead.cnt; i++) {
-		tdelete(dead.list[i], &stacks->counted, compare_counted);
-		free(dead.list[i]);
-	}
-	free(dead.list);
-	stacks->counted_cnt -= dead.cnt;
-	stacks->counted_max = 2 * stacks->counted_cnt + COUNTED_MIN;
-}
-
-int usdt_stacks_sample(struct usdt *usdt)
-{
-	struct usdt_stacks *stacks = usdt->stacks;
-	int fd = bpf_map__fd(usdt->skel->maps.stack_counts), err = 0, end = 0;
-	__u32 cursor, cnt;
-	bool first = true;
-
-	if (stacks)
-		err = pump(usdt, usdt->last && !stacks->over ? LAST_MS : PATIENCE_MS);
-	if (stacks)
-		stacks->over = usdt->last;
-	while (stacks && !err && !end) {
-		cnt = BATCH;
-		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, stacks->keys,
-					   stacks->values, &cnt, NULL);
-		if (end && end != -ENOENT)
-			break;
-		first = false;
-		for (__u32 i = 0; i < cnt && !err; i++)
-			err = read_count(usdt, &stacks->keys[i], &stacks->values[i]);
-	}
-	if (stacks && stacks->counted_cnt > stacks->counted_max)
-		drop_dead(usdt);
-	usdt_stacks_drop_ended(usdt);
-	return err ? err : end == -ENOENT ? 0 : end;
-}
-
-/* What happened since the last sample of a kind has no stack, and will have none. */
-static int end_run(struct usdt *usdt, const struct st_stack_key *key)
-{
-	int fd = bpf_map__fd(usdt->skel->maps.samplers);
-	struct st_sampler run;
-	struct st_stack_value more = {0};
-
-	if (bpf_map_lookup_elem(fd, key, &run))
-		return 0;
-	(void)bpf_map_delete_elem(fd, key);
-	more.count = run.run_count;
-	more.ns = run.run_ns;
-	return more.count ? say(usdt, key, NO_STACK, &more) : 0;
-}
-
-int usdt_stacks_end(struct usdt *usdt, const struct st_key *map)
-{
-	int err = 0;
-
-	for (__u32 kind = 0; usdt->stacks && kind < ST_STACK_COUNT && !err; kind++) {
-		const struct st_stack_key key = {.map = *map, .kind = kind};
-
-		err = end_run(usdt, &key);
-	}
-	return err;
-}
-
-void usdt_stacks_count(const struct usdt *usdt, const struct st_stack_key *key, uint64_t ns)
-{
-	int fd = bpf_map__fd(usdt->skel->maps.stack_counts);
-	struct st_stack_key together = *key;
-	struct st_stack_value value = {0};
-
-	(void)bpf_map_lookup_elem(fd, key, &value);
-	value.count++;
-	value.samples++;
-	value.ns += ns;
-	if (!bpf_map_update_elem(fd, key, &value, BPF_ANY) || !key->id)
-		return;
-	together.id = 0; /* too many different ones, as in the programs */
-	usdt_stacks_count(usdt, &together, ns);
 }

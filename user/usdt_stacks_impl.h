@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * usdt_stacks_impl.h - shared by usdt_stacks.c (stacks and their counts) and
- * usdt_stack_names.c (what is mapped where, frames and their names).
+ * usdt_stacks_impl.h - shared by usdt_stacks.c (stacks), usdt_stack_counts.c (what happened
+ * at them) and usdt_stack_names.c (what is mapped where, frames and their names).
  */
 #ifndef USDT_STACKS_IMPL_H
 #define USDT_STACKS_IMPL_H
@@ -9,6 +9,9 @@
 #include "usdt_stacks.h"
 
 #define NO_STACK UINT32_MAX
+#define STACKS_BATCH 256	 /* entries of the kernel's table per system call */
+#define STACKS_COUNTED_MIN 65536 /* so many counts are kept before those of ended maps go */
+#define STACKS_PATIENCE_MS 20	 /* how long names may keep the trace from going on, in one turn */
 
 /* What is mapped in one process. */
 struct process_space {
@@ -66,13 +69,20 @@ struct usdt_stacks {
 	struct waiting *first, **last; /* a queue: only the first is asked about */
 	size_t waiting_cnt;
 	bool over;		   /* the last names have been waited for */
-	struct st_stack_key *keys; /* BATCH of each */
+	struct st_stack_key *keys; /* STACKS_BATCH of each */
 	struct st_stack_value *values;
 };
 
 /* Find or add a copy of *like in a tree of search.h; NULL: no memory. */
 void *usdt_stacks_tree_get(void **root, const void *like, size_t size,
 			   int (*compare)(const void *, const void *), bool *ret_new);
+/* Name those that wait, as far as the answers come in this time. */
+int usdt_stacks_pump(struct usdt *usdt, int ms);
+/* The index of what stands for all events without a stack. */
+int usdt_stacks_none(struct usdt *usdt, uint32_t target, uint32_t *ret_stack);
+/* Of a stack of the kernel's; NO_STACK: it has none, or (known->ip, known->queued) not yet. */
+int usdt_stacks_of(struct usdt *usdt, const struct st_stack_key *key, struct known **ret_known,
+		   uint32_t *ret_stack);
 /* Processes that have ended need no names any more. */
 void usdt_stacks_drop_ended(struct usdt *usdt);
 /* What is where these addresses lead, as of now. 0 or -errno. */
