@@ -39,13 +39,13 @@ int on_map_create(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Sum the stripes of a map; they are SMAP_STRIPES unless the library is newer. */
+/* Sum the stripes of a map; they are SMAP_ALL_STRIPES unless the library is newer. */
 static __always_inline void sum_stripes(struct st_final *final)
 {
 	__u32 size = final->state.stripe_size;
 
 	final->inserts = final->replaces = final->deletes = 0;
-	for (__u32 i = 0; i < SMAP_STRIPES && i < final->state.stripe_count; i++) {
+	for (__u32 i = 0; i < SMAP_ALL_STRIPES && i < final->state.stripe_count; i++) {
 		struct smap_stripe stripe;
 
 		if (bpf_probe_read_user(&stripe, sizeof(stripe),

@@ -166,7 +166,7 @@ SMAP_INLINE bool put_cell(smap_cell *cell, uintptr_t *old, void *value, enum put
 	}
 }
 
-/* 0 with *old, or -ENOMEM. */
+/* Under mu: 0 with *old, and counted, or -ENOMEM. */
 static int put_slow(struct smap *map, const struct smap_key *key, void *value, enum put_mode mode,
 		    uintptr_t *old)
 {
@@ -180,6 +180,8 @@ static int put_slow(struct smap *map, const struct smap_key *key, void *value, e
 	if (!place.cell) {
 		*old = SMAP_NIL;
 		err = smap_insert_locked(map, key, value);
+		if (smap_likely(!err))
+			count_store_locked(map, SMAP_NIL);
 		smap_unlock(map);
 		return err;
 	}
@@ -191,6 +193,8 @@ static int put_slow(struct smap *map, const struct smap_key *key, void *value, e
 	}
 	/* Under mu a cell of the current table becomes neither EXPUNGED nor MOVED (V5). */
 	(void)put_cell(place.cell, old, value, mode);
+	if (mode == PUT_SWAP || *old == SMAP_NIL)
+		count_store_locked(map, *old);
 	if (!place.in_read && mode == PUT_IF_ABSENT)
 		unlock_missed(map, &hold, key->hash);
 	else
@@ -224,9 +228,9 @@ SMAP_INLINE int put_common(struct smap *map, const struct smap_key *key, const b
 	} while (cell && !stored && old == SMAP_MOVED);
 	if (!stored)
 		err = put_slow(map, key, value, mode, &old);
-	stored = !err && (mode == PUT_SWAP || old == SMAP_NIL);
-	if (stored)
+	else if (mode == PUT_SWAP || old == SMAP_NIL)
 		count_store(map, self, old);
+	stored = !err && (mode == PUT_SWAP || old == SMAP_NIL);
 	retire_commit(map, self, stored && old != (uintptr_t)value ? old : SMAP_NIL);
 	smap_exit(self, seq);
 	if (err)
@@ -279,32 +283,58 @@ static __attribute__((noinline)) int store_u64_rest(struct smap *map, uint64_t k
 	return ret < 0 ? ret : 0;
 }
 
+/* A key that read does not list, where nothing has to be retired; by value, as below. */
+static __attribute__((noinline)) int store_new(struct smap *map, uint64_t hash, uint64_t word0,
+					       uint64_t word1, size_t len, void *value)
+{
+	const struct smap_key key = {.hash = hash, .word = {word0, word1}, .len = len};
+	uintptr_t old;
+
+	return put_slow(map, &key, value, PUT_SWAP, &old);
+}
+
+/* How store_quick() ended; nothing has happened but with QUICK_STORED. */
+enum quick { QUICK_STORED, QUICK_NEW, QUICK_OTHER };
+
+/* Overwrite a value. */
+SMAP_INLINE enum quick cell_quick(struct smap *map, struct smap_thread_state *self, smap_cell *cell,
+				  void *value)
+{
+	uintptr_t old;
+
+	if (gate_is_closed(map))
+		return QUICK_OTHER;
+	old = load_cell(cell);
+	/* Release and acquire: as in put_cell(). */
+	if (smap_unlikely(!smap_is_value(old) ||
+			  !atomic_compare_exchange_strong_explicit(cell, &old, (uintptr_t)value,
+								   memory_order_acq_rel,
+								   memory_order_relaxed)))
+		return QUICK_OTHER;
+	count(&stripe(map, (struct smap_thread *)self)->replaces);
+	return QUICK_STORED;
+}
+
 /*
  * Overwrite a value that is in its home group of read, where nothing has to be retired: most
- * stores. False for all others, and nothing has happened. The caller is in a section, and stays
- * in it for what it does then: an operation is one section (smap_policy.c counts them).
+ * stores. A key that read does not list is for the mutex; the general way would only look once more.
+ * The caller is in a section, and stays in it for what it does then: an operation is one section
+ * (smap_policy.c counts them).
  */
-SMAP_INLINE bool store_quick(struct smap *map, struct smap_thread_state *self,
-			     const struct smap_key *key, const bool is_u64, void *value)
+SMAP_INLINE enum quick store_quick(struct smap *map, struct smap_thread_state *self,
+				   const struct smap_key *key, const bool is_u64, void *value)
 {
 	const struct smap_view *view = smap_read_view(load_read(map));
-	size_t first = smap_home(view->groups, key->hash) * SMAP_GROUP;
-	size_t index = smap_group_find(view, first, key, is_u64);
-	uintptr_t old = SMAP_NIL;
-	bool stored = false;
+	size_t group = smap_home(view->groups, key->hash), first = group * SMAP_GROUP;
+	uint32_t mask = smap_group_tagged(view->ctrl + first, key->hash);
 
-	if (smap_likely(index != SMAP_NOT_FOUND) && !gate_is_closed(map)) {
-		smap_cell *cell = slot_cell(view->slots, index, is_u64);
+	for (; smap_likely(mask); mask &= mask - 1) {
+		size_t index = first + (unsigned)__builtin_ctz(mask);
 
-		old = load_cell(cell);
-		/* Release and acquire: as in put_cell(). */
-		stored = smap_is_value(old) && atomic_compare_exchange_strong_explicit(
-						       cell, &old, (uintptr_t)value,
-						       memory_order_acq_rel, memory_order_relaxed);
+		if (smap_likely(smap_slot_equal(view->slots, index, key, is_u64)))
+			return cell_quick(map, self, slot_cell(view->slots, index, is_u64), value);
 	}
-	if (smap_likely(stored))
-		count(&stripe(map, (struct smap_thread *)self)->replaces);
-	return stored;
+	return smap_overflowed(view->overflow, group, key->hash) ? QUICK_OTHER : QUICK_NEW;
 }
 
 SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *value)
@@ -315,11 +345,15 @@ SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *
 
 	if (smap_likely(map->quick_store == SMAP_QUICK_BYTES && self && value &&
 			len <= SMAP_INLINE_KEY && (key || !len))) {
+		enum quick quick;
 		uint64_t seq;
 
 		smap_hash_short(map, key, len, &k);
 		seq = smap_enter_state(self);
-		if (smap_unlikely(!store_quick(map, self, &k, false, value)))
+		quick = store_quick(map, self, &k, false, value);
+		if (quick == QUICK_NEW)
+			err = store_new(map, k.hash, k.word[0], k.word[1], len, value);
+		else if (smap_unlikely(quick == QUICK_OTHER))
 			err = store_rest(map, key, len, value);
 		smap_leave_state(self, seq);
 		return err;
@@ -336,13 +370,17 @@ SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
 	int err = 0;
 
 	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && self && value)) {
+		enum quick quick;
 		uint64_t seq;
 
 		k.hash = smap_hot_hash_u64(&map->hot, key);
 		k.word[0] = key;
 		k.len = 0;
 		seq = smap_enter_state(self);
-		if (smap_unlikely(!store_quick(map, self, &k, true, value)))
+		quick = store_quick(map, self, &k, true, value);
+		if (quick == QUICK_NEW)
+			err = store_new(map, k.hash, key, 0, 0, value);
+		else if (smap_unlikely(quick == QUICK_OTHER))
 			err = store_u64_rest(map, key, value);
 		smap_leave_state(self, seq);
 		return err;

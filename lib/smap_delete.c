@@ -44,10 +44,12 @@ static uintptr_t delete_slow(struct smap *map, const struct smap_key *key)
 	if (place.cell)
 		old = load_cell(place.cell);
 	if (place.in_read) {
-		if (take_cell(place.cell, &old))
+		if (take_cell(place.cell, &old)) {
 			smap_mark_deleted(map->table, place.index);
-		else
+			count_locked(&stripe_locked(map)->deletes);
+		} else {
 			old = SMAP_NIL;
+		}
 		smap_unlock(map);
 		return old;
 	}
@@ -56,6 +58,8 @@ static uintptr_t delete_slow(struct smap *map, const struct smap_key *key)
 		smap_view_drop(map->dirty, place.index);
 		map->dirty_only--;
 		smap_refresh_dirty_locked(map);
+		if (smap_is_value(old))
+			count_locked(&stripe_locked(map)->deletes);
 	}
 	if (amended)
 		unlock_missed(map, &hold, key->hash);
@@ -79,12 +83,12 @@ SMAP_INLINE bool delete_common(struct smap *map, const struct smap_key *key, con
 		cell = find_to_write(map, key, is_u64, &old, &amended, &table);
 		taken = cell && take_cell(cell, &old);
 	} while (cell && old == SMAP_MOVED);
-	if (taken)
+	if (taken) {
 		mark_cell(map, table, cell);
-	else
-		old = !cell && amended ? delete_slow(map, key) : SMAP_NIL;
-	if (old != SMAP_NIL)
 		count(&stripe(map, self)->deletes);
+	} else {
+		old = !cell && amended ? delete_slow(map, key) : SMAP_NIL;
+	}
 	retire_commit(map, self, old);
 	smap_exit(self, seq);
 	if (old != SMAP_NIL && ret_value)

@@ -28,22 +28,7 @@
 #include "smap_filter.h"
 #include "smap_view.h"
 
-/*
- * Bring the derived figures of the state up to date after a change of what dirty lists: all that
- * most operations under mu change.
- */
-void smap_refresh_dirty_locked(struct smap *map)
-{
-	struct smap_state *state = &map->state;
-	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-
-	state->dirty_len = map->dirty ? map->dirty->len : 0;
-	state->amended = (rd & SMAP_AMENDED) != 0;
-	state->threshold = smap_policy_threshold(map);
-}
-
-/* The same, and all others; after another view or table came. */
+/* All derived figures of the state; after another view or table came. */
 void smap_refresh_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
@@ -92,22 +77,19 @@ void smap_promote_locked(struct smap *map, enum smap_reason reason)
 	smap_fire(promote, (uintptr_t)map, state->epoch, fresh->len, misses, age, reason);
 }
 
-/* Go's missLocked, with our extras: a narrow counter, and policies. */
-void smap_miss_locked(struct smap *map)
+/* A miss has reached the threshold, or the end of a narrow counter. */
+void smap_miss_promotes_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
 
-	state->counters.misses++;
-	state->miss_count++;
-	if (smap_unlikely(state->miss_count > UINT16_MAX) && state->miss_counter_bits == 16) {
+	if (smap_miss_wraps(state)) {
 		/* The counter wraps to 0 and would never reach a larger threshold. */
 		state->counters.overflows++;
 		smap_fire(overflow, (uintptr_t)map);
 		smap_promote_locked(map, SMAP_REASON_overflow);
-		return;
-	}
-	if (state->miss_count >= state->threshold)
+	} else {
 		smap_promote_locked(map, SMAP_REASON_misses);
+	}
 }
 
 /* Expunge the NIL cells of one group; returns how many. */
@@ -254,11 +236,34 @@ static void set_amended(struct smap *map)
 		atomic_store_explicit(&map->hot.read, rd | SMAP_AMENDED, memory_order_release);
 }
 
-/* Add a key that neither read nor dirty lists. 0 or -ENOMEM, and then nothing has changed. */
-int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value)
+/* Is there a dirty, a free slot for the key, and nothing to allocate? */
+static bool has_room(const struct smap *map, const struct smap_key *key)
+{
+	return map->dirty && map->table->growth_left && key->len <= SMAP_INLINE_KEY &&
+	       !smap_table_is_stale(map->table);
+}
+
+SMAP_INLINE void add_key(struct smap *map, const struct smap_key *key, void *copy, void *value)
+{
+	size_t index = smap_view_take(map->dirty, key->hash);
+
+	smap_slot_set_key(map, map->table, index, key, copy);
+	/* relaxed: published with the slot by the next promotion, or read under mu */
+	atomic_store_explicit(smap_slot_cell(map, map->dirty->slots, index), (uintptr_t)value,
+			      memory_order_relaxed);
+	map->dirty_only++;
+	map->state.new_keys++;
+	if (smap_unlikely(!map->state.dirty_since_ns))
+		map->state.dirty_since_ns = smap_now_ns();
+	if (map->state.flags & SMAP_ABSENT_FILTER)
+		smap_filter_add_locked(map, key->hash);
+}
+
+/* The same where something has to be allocated or moved for it. */
+static __attribute__((noinline)) int insert_reserved(struct smap *map, const struct smap_key *key,
+						     void *value)
 {
 	struct reserve r = {0};
-	size_t index;
 
 	if (reserve(map, key, &r)) {
 		free(r.copy);
@@ -272,16 +277,7 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 		rebuild_locked(map, r.dirty, r.alloc_ns);
 	if (r.moves)
 		smap_move_build(map, &r.move);
-	index = smap_view_take(map->dirty, key->hash);
-	smap_slot_set_key(map, map->table, index, key, r.copy);
-	/* relaxed: published with the slot by the next promotion, or read under mu */
-	atomic_store_explicit(smap_slot_cell(map, map->dirty->slots, index), (uintptr_t)value,
-			      memory_order_relaxed);
-	map->dirty_only++;
-	map->state.new_keys++;
-	if (!map->state.dirty_since_ns)
-		map->state.dirty_since_ns = smap_now_ns();
-	smap_filter_add_locked(map, key->hash);
+	add_key(map, key, r.copy, value);
 	if (r.moves)
 		smap_move_finish(map, &r.move);
 	else
@@ -290,5 +286,16 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 		smap_refresh_locked(map);
 	else
 		smap_refresh_dirty_locked(map);
+	return 0;
+}
+
+/* Add a key that neither read nor dirty lists. 0 or -ENOMEM, and then nothing has changed. */
+int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value)
+{
+	if (smap_unlikely(!has_room(map, key)))
+		return insert_reserved(map, key, value);
+	add_key(map, key, NULL, value);
+	set_amended(map);
+	smap_refresh_dirty_locked(map);
 	return 0;
 }

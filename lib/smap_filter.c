@@ -5,6 +5,10 @@
  * Sixteen bits a key, three of them set in one word: about one absent key in a hundred
  * still takes the lock. Without memory there is no filter, or a coarser one, and
  * readers take the lock as in Go.
+ *
+ * The first one of a dirty is larger than that, up to what a core's cache does not notice: where keys
+ * come and go, the bits of all that came since the promotion are set, and each look at a word
+ * that finds its first bit set is a mispredicted branch.
  */
 #include <stdlib.h>
 
@@ -14,9 +18,11 @@
 #define KEYS_PER_WORD 4
 #ifdef SMAP_STRESS /* a build that replaces filters as often as it can */
 #define MIN_CAPACITY KEYS_PER_WORD
+#define MAX_FIRST KEYS_PER_WORD
 #define GROWTH 1
 #else
-#define MIN_CAPACITY 1024
+#define MIN_CAPACITY 256
+#define MAX_FIRST 4096 /* 8 KiB */
 #define GROWTH 4
 #endif
 
@@ -114,14 +120,24 @@ static bool is_stale(const struct smap *map, const struct smap_view *read)
 	       (smap_is_empty_view(read) || read->table == map->dirty->table);
 }
 
+/* Of the first filter of a dirty: a word for each slot of a small table, or what the last one held. */
+static size_t first_capacity(const struct smap *map)
+{
+	size_t capacity = (size_t)map->table->groups * SMAP_GROUP * KEYS_PER_WORD;
+
+	if (capacity > MAX_FIRST)
+		capacity = MAX_FIRST;
+	if (capacity < MIN_CAPACITY)
+		capacity = MIN_CAPACITY;
+	return map->filter_hint > capacity ? map->filter_hint : capacity;
+}
+
 void smap_filter_add_locked(struct smap *map, uint64_t hash)
 {
 	struct smap_view *read = current_read(map);
 	struct smap_filter *filter, *fresh;
-	size_t capacity = map->filter_hint > MIN_CAPACITY ? map->filter_hint : MIN_CAPACITY;
+	size_t capacity;
 
-	if (!(map->state.flags & SMAP_ABSENT_FILTER))
-		return;
 	filter = current_filter(read);
 	if (filter) {
 		set(filter, hash);
@@ -131,6 +147,8 @@ void smap_filter_add_locked(struct smap *map, uint64_t hash)
 			capacity *= GROWTH;
 		else if (!is_stale(map, read))
 			return;
+	} else {
+		capacity = first_capacity(map);
 	}
 	/* A filter that could not be had for the first key would have to hold the others too. */
 	fresh = filter_alloc(capacity);

@@ -39,7 +39,7 @@ SMAP_INLINE bool smap_filter_excludes(const struct smap_view *view, uint64_t has
 	return smap_view_excludes((const struct smap_look_view *)(const void *)view, hash);
 }
 
-/* With mu held. Called for each new key, after dirty lists it; never fails. */
+/* With mu held. Called for each new key of a map with the option, after dirty lists it; never fails. */
 void smap_filter_add_locked(struct smap *map, uint64_t hash) SMAP_HIDDEN;
 /* The dirty that the filter spoke of is promoted, cleared or destroyed. */
 void smap_filter_drop_locked(struct smap *map) SMAP_HIDDEN;

@@ -152,7 +152,7 @@ struct smap {
 		uint16_t overflow[1];
 	} empty;
 
-	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_STRIPES];
+	_Alignas(SMAP_CACHE_LINE) struct smap_stripe stripes[SMAP_ALL_STRIPES];
 };
 
 _Static_assert(offsetof(struct smap, state) == 0,
@@ -190,27 +190,21 @@ void smap_view_free(struct smap_view *view) SMAP_HIDDEN;
 struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
 void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
 size_t smap_view_bytes(const struct smap_view *view) SMAP_HIDDEN;
-bool smap_table_is_stale(const struct smap_table *table) SMAP_HIDDEN;
 size_t smap_find_on_u64(const struct smap_view *view, size_t group, uint64_t hash,
 			uint64_t word) SMAP_HIDDEN;
 size_t smap_find_on_bytes(const struct smap_view *view, size_t group, uint64_t hash, uint64_t word0,
 			  uint64_t word1, size_t len, const void *bytes) SMAP_HIDDEN;
-size_t smap_view_take(struct smap_view *view, uint64_t hash) SMAP_HIDDEN;
-void smap_view_drop(struct smap_view *view, size_t index) SMAP_HIDDEN;
 void smap_view_recycle(const struct smap *map, struct smap_view *view) SMAP_HIDDEN;
 void smap_slot_free_key(const struct smap *map, struct smap_table *table, size_t index) SMAP_HIDDEN;
 int smap_slot_copy_key(const struct smap_key *key, void **ret_copy) SMAP_HIDDEN;
-void smap_slot_set_key(const struct smap *map, struct smap_table *table, size_t index,
-		       const struct smap_key *key, void *copy) SMAP_HIDDEN;
 void smap_slot_key(const struct smap *map, const struct smap_table *table, size_t index,
 		   struct smap_key *ret_key) SMAP_HIDDEN;
 
 /* smap_dirty.c and smap_move.c: all with mu held */
 void smap_promote_locked(struct smap *map, enum smap_reason reason) SMAP_HIDDEN;
-void smap_miss_locked(struct smap *map) SMAP_HIDDEN;
+void smap_miss_promotes_locked(struct smap *map) SMAP_HIDDEN;
 int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value) SMAP_HIDDEN;
 void smap_unexpunge_locked(struct smap *map, size_t index, const struct smap_key *key) SMAP_HIDDEN;
-void smap_refresh_dirty_locked(struct smap *map) SMAP_HIDDEN;
 void smap_refresh_locked(struct smap *map) SMAP_HIDDEN;
 
 /* smap_move.c: another table for the same entries */
@@ -242,7 +236,7 @@ uint64_t smap_now_ns(void) SMAP_HIDDEN;
 void smap_policy_missed(struct smap *map, uint64_t ns) SMAP_HIDDEN;
 void smap_policy_rebuilt(struct smap *map, uint64_t ns) SMAP_HIDDEN;
 void smap_policy_sample(struct smap *map, uint64_t now) SMAP_HIDDEN;
-uint64_t smap_policy_threshold(const struct smap *map) SMAP_HIDDEN;
+uint64_t smap_policy_threshold_of(const struct smap *map) SMAP_HIDDEN;
 
 /* smap_registry.c */
 void smap_registry_add(struct smap *map) SMAP_HIDDEN;
@@ -319,6 +313,46 @@ SMAP_INLINE void smap_unlock(struct smap *map)
 	atomic_store_explicit(&smap_held_again.map, 0, memory_order_relaxed);
 #endif
 	pthread_mutex_unlock(&map->mu);
+}
+
+/* Most maps have the default, and most operations under mu ask. */
+SMAP_INLINE uint64_t smap_policy_threshold(const struct smap *map)
+{
+	if (smap_likely(map->state.policy == SMAP_POLICY_GO))
+		return map->state.dirty_len;
+	return smap_policy_threshold_of(map);
+}
+
+/*
+ * Bring the derived figures of the state up to date after a change of what dirty lists: all that
+ * most operations under mu change.
+ */
+SMAP_INLINE void smap_refresh_dirty_locked(struct smap *map)
+{
+	struct smap_state *state = &map->state;
+	/* relaxed: written under mu, which we hold */
+	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
+
+	state->dirty_len = map->dirty ? map->dirty->len : 0;
+	state->amended = (rd & SMAP_AMENDED) != 0;
+	state->threshold = smap_policy_threshold(map);
+}
+
+/* Has a counter of 16 bits come to its end? */
+SMAP_INLINE bool smap_miss_wraps(const struct smap_state *state)
+{
+	return smap_unlikely(state->miss_count > UINT16_MAX) && state->miss_counter_bits == 16;
+}
+
+/* Go's missLocked, with our extras: a narrow counter, and policies. */
+SMAP_INLINE void smap_miss_locked(struct smap *map)
+{
+	struct smap_state *state = &map->state;
+
+	state->counters.misses++;
+	state->miss_count++;
+	if (smap_unlikely(state->miss_count >= state->threshold) || smap_miss_wraps(state))
+		smap_miss_promotes_locked(map);
 }
 
 SMAP_INLINE struct smap_view *smap_read_view(uintptr_t read)

@@ -69,7 +69,7 @@ static void init_state(struct smap *map, const struct smap_options *opts)
 	state->flags = opts->flags | (opts->value_free ? SMAP_STATE_FREES : 0);
 	state->created_ns = smap_now_ns();
 	state->stripes = (uintptr_t)map->stripes;
-	state->stripe_count = SMAP_STRIPES;
+	state->stripe_count = SMAP_ALL_STRIPES;
 	state->stripe_size = sizeof(struct smap_stripe);
 }
 
@@ -191,11 +191,11 @@ SMAP_PUBLIC size_t smap_len(struct smap *map)
 {
 	uint64_t inserts = 0, deletes = 0;
 
-	for (unsigned i = 0; i < SMAP_STRIPES; i++) {
+	for (unsigned i = 0; i < SMAP_ALL_STRIPES; i++) {
 		/* relaxed: counters; exact when quiet */
 		deletes += atomic_load_explicit(&map->stripes[i].deletes, memory_order_relaxed);
 	}
-	for (unsigned i = 0; i < SMAP_STRIPES; i++)
+	for (unsigned i = 0; i < SMAP_ALL_STRIPES; i++)
 		/* relaxed: counters, as above */
 		inserts += atomic_load_explicit(&map->stripes[i].inserts, memory_order_relaxed);
 	return inserts > deletes ? inserts - deletes : 0;

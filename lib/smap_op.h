@@ -130,24 +130,31 @@ struct place {
 	bool in_read;
 };
 
-/* With mu held: the re-probe of read, then dirty if it has keys that read lacks. */
+/*
+ * With mu held: the look at read again, and at dirty. Both have one table (V2), so a slot that dirty
+ * lists is in read if that lists the same slot. What read lists and dirty does not is
+ * expunged, and a LIMBO slot of dirty: where there are none, dirty's answer is enough.
+ */
 static inline struct place find_locked(struct smap *map, const struct smap_key *key,
 				       bool *ret_amended)
 {
 	/* relaxed: written under mu, which we hold */
 	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-	const struct smap_view *view = smap_read_view(rd);
-	size_t index = smap_find(map, view, key);
-	bool in_read = index != SMAP_NOT_FOUND;
+	const struct smap_view *read = smap_read_view(rd), *dirty = map->dirty;
+	size_t index = SMAP_NOT_FOUND;
+	bool in_read = true;
 
 	*ret_amended = (rd & SMAP_AMENDED) != 0;
-	if (!in_read && map->dirty) {
-		view = map->dirty;
-		index = smap_find(map, view, key);
+	if (dirty) {
+		index = smap_find(map, dirty, key);
+		if (index != SMAP_NOT_FOUND)
+			in_read = !smap_is_empty_view(read) && smap_is_listed(read->ctrl[index]);
 	}
+	if (index == SMAP_NOT_FOUND && (!dirty || map->table->has_limbo))
+		index = smap_find(map, read, key);
 	if (index == SMAP_NOT_FOUND)
 		return (struct place){0};
-	return (struct place){smap_slot_cell(map, view->slots, index), index, in_read};
+	return (struct place){smap_slot_cell(map, map->table->slots, index), index, in_read};
 }
 
 /* Count a miss, tell listeners, unlock. */
@@ -180,6 +187,29 @@ SMAP_INLINE void count_store(struct smap *map, const struct smap_thread *self, u
 		count(&stripe(map, self)->inserts);
 	else
 		count(&stripe(map, self)->replaces);
+}
+
+/* With mu held, which the last stripe belongs to: no other store comes in between. */
+SMAP_INLINE struct smap_stripe *stripe_locked(struct smap *map)
+{
+	return &map->stripes[SMAP_STRIPES];
+}
+
+SMAP_INLINE void count_locked(_Atomic smap_u64 *counter)
+{
+	/* relaxed: counter */
+	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+
+	/* relaxed: counter */
+	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
+SMAP_INLINE void count_store_locked(struct smap *map, uintptr_t old)
+{
+	if (old == SMAP_NIL)
+		count_locked(&stripe_locked(map)->inserts);
+	else
+		count_locked(&stripe_locked(map)->replaces);
 }
 
 /* --- retiring values ------------------------------------------------------------- */

@@ -84,7 +84,7 @@ static const struct policy {
 #undef POLICY_ENTRY
 };
 
-uint64_t smap_policy_threshold(const struct smap *map)
+uint64_t smap_policy_threshold_of(const struct smap *map)
 {
 	return policies[map->state.policy].threshold(map);
 }
@@ -144,7 +144,7 @@ static uint64_t count_writes(const struct smap *map)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < SMAP_STRIPES; i++) {
+	for (unsigned i = 0; i < SMAP_ALL_STRIPES; i++) {
 		/* relaxed: counters */
 		sum += atomic_load_explicit(&map->stripes[i].inserts, memory_order_relaxed);
 		/* relaxed: as above */

@@ -108,8 +108,9 @@ struct smap_batch {
 #define SMAP_BATCH_AGE_NS 50000000ULL /* ... or the first one is this old */
 
 /*
- * Counts of operations that need no lock, spread over cache lines so that
- * threads do not meet; sum the stripes. smap_len() = inserts - deletes.
+ * Counts of operations: of those that need no lock, spread over cache lines so that threads do not
+ * meet, and the last stripe of those under the map's mutex. Sum them all. smap_len() = inserts -
+ * deletes.
  */
 struct smap_stripe {
 	SMAP_SHARED smap_u64 inserts;  /* a key that was absent got a value */
@@ -118,7 +119,8 @@ struct smap_stripe {
 	smap_u64 reserved[5];
 };
 
-#define SMAP_STRIPES 8
+#define SMAP_STRIPES 7 /* of threads */
+#define SMAP_ALL_STRIPES 8
 
 /* Why a promotion happened; the names are in SMAP_REASONS. */
 #define SMAP_REASONS(X)                                                                            \

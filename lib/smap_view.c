@@ -190,54 +190,6 @@ SMAP_PUBLIC const smap_cell *smap_look_on(const void *view, uint64_t group, uint
 	return index == SMAP_NOT_FOUND ? NULL : &((struct smap_slot_bytes *)v->slots)[index].cell;
 }
 
-/*
- * Take a free slot for a key with this hash; the caller has checked growth_left, so there is one.
- * A group that has none is told that the probe goes on. dirty only, under mu.
- */
-size_t smap_view_take(struct smap_view *view, uint64_t hash)
-{
-	size_t g = smap_home(view->groups, hash);
-
-	for (;;) {
-		uint32_t mask = smap_group_match(view->ctrl + g * SMAP_GROUP, SMAP_CTRL_EMPTY);
-
-		if (mask) {
-			size_t index = g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
-
-			view->table->growth_left--;
-			view->ctrl[index] = smap_tag(hash);
-			view->len++;
-			return index;
-		}
-		view->overflow[g] |= smap_overflow_bit(hash);
-		if (++g == view->groups)
-			g = 0;
-	}
-}
-
-static void give_back(struct smap_view *view, size_t index)
-{
-	view->ctrl[index] = SMAP_CTRL_EMPTY;
-	view->table->growth_left++;
-	view->table->passed_by += view->overflow[index / SMAP_GROUP] != 0;
-}
-
-/*
- * Overflow bits stay when the keys go that set them (V4), and make probes for absent keys
- * longer. When so many slots were given back that it may matter, the table is to be moved.
- */
-bool smap_table_is_stale(const struct smap_table *table)
-{
-	return table->passed_by / SMAP_GROUP > table->groups / 2;
-}
-
-/* Remove a slot that only dirty lists. */
-void smap_view_drop(struct smap_view *view, size_t index)
-{
-	give_back(view, index);
-	view->len--;
-}
-
 /* In a fresh copy: LIMBO slots whose grace period is over are free again. */
 void smap_view_recycle(const struct smap *map, struct smap_view *view)
 {
@@ -248,7 +200,7 @@ void smap_view_recycle(const struct smap *map, struct smap_view *view)
 			size_t index = g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
 
 			smap_slot_free_key(map, view->table, index);
-			give_back(view, index);
+			smap_view_give_back(view, index);
 		}
 	}
 	view->table->has_limbo = false;
@@ -267,23 +219,6 @@ int smap_slot_copy_key(const struct smap_key *key, void **ret_copy)
 	}
 	*ret_copy = copy;
 	return 0;
-}
-
-void smap_slot_set_key(const struct smap *map, struct smap_table *table, size_t index,
-		       const struct smap_key *key, void *copy)
-{
-	struct smap_slot_bytes *slot;
-
-	if (map->is_u64) {
-		((struct smap_slot_u64 *)table->slots)[index].key = key->word[0];
-		return;
-	}
-	slot = &((struct smap_slot_bytes *)table->slots)[index];
-	slot->len = key->len;
-	slot->word[0] = copy ? (uintptr_t)copy : key->word[0];
-	slot->word[1] = copy ? key->hash : key->word[1];
-	if (copy)
-		table->long_keys = true;
 }
 
 /* The key of a listed slot, with its hash. */
