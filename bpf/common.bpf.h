@@ -14,6 +14,7 @@
 
 #ifndef EEXIST
 #define EEXIST 17
+#define ENOMEM 12
 #define E2BIG 7
 #define ENOSPC 28
 #endif
@@ -27,19 +28,10 @@ struct {
 	__type(value, struct st_info);
 } infos SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct st_key);
-	__type(value, struct st_stats);
-} stats SEC(".maps");
-
 /*
- * Where a map's statistics go when the kernel has no per-CPU memory at hand: it hands
- * it out from a small stock that is filled up in the background, and a program that
- * creates a thousand maps at once empties it. A plain value does, too: see above
- * who writes what.
+ * What was counted, by map. One value for all CPUs: hit.bpf.h says who writes what, and its
+ * writers hold the map's mutex anyway. Rejected: one for each CPU, which is as many times 5 kB
+ * a map, to be kept and to be read in every window, as the machine can have CPUs.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -47,10 +39,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, struct st_key);
 	__type(value, struct st_stats);
-} spill SEC(".maps");
-
-/* Something is or was there. While it is not, user space need not look. */
-volatile __u32 spilled = 0;
+} stats SEC(".maps");
 
 /* Never written: the first value of a new entry, too large for the stack. */
 struct {

@@ -71,36 +71,28 @@ static __always_inline struct st_info *info_create(struct hit *hit)
 }
 _Static_assert(sizeof(struct st_info) <= sizeof(struct st_stats), "`zero` is one, too");
 
-static __always_inline struct st_stats *stats_find(struct st_key *key)
-{
-	struct st_stats *found = bpf_map_lookup_elem(&stats, key);
-
-	return found ? found : bpf_map_lookup_elem(&spill, key);
-}
+/* The kernel's stock of memory is filled up in the background, as soon as it is empty. */
+#define STATS_TRIES 2
 
 static __always_inline struct st_stats *stats_get(struct hit *hit)
 {
-	struct st_stats *found = stats_find(&hit->key);
+	struct st_stats *found = bpf_map_lookup_elem(&stats, &hit->key);
 	__u32 index = 0;
 	struct st_stats *first;
-	long err;
+	long err = -ENOMEM;
 
 	if (found)
 		return found;
 	first = bpf_map_lookup_elem(&zero, &index);
 	if (!first)
 		return NULL;
-	err = bpf_map_update_elem(&stats, &hit->key, first, BPF_NOEXIST);
-	if (err && err != -EEXIST) {
-		/* Needs no order: who misses it finds in the next round what comes now. */
-		spilled = 1;
-		err = bpf_map_update_elem(&spill, &hit->key, first, BPF_NOEXIST);
-	}
+	for (int i = 0; i < STATS_TRIES && err == -ENOMEM; i++)
+		err = bpf_map_update_elem(&stats, &hit->key, first, BPF_NOEXIST);
 	if (err && err != -EEXIST) {
 		lose(err == -E2BIG ? ST_LOSS_maps_full : ST_LOSS_stats_full);
 		return NULL;
 	}
-	return stats_find(&hit->key);
+	return bpf_map_lookup_elem(&stats, &hit->key);
 }
 
 static __always_inline struct st_load *load_of_cpu(void)

@@ -154,7 +154,7 @@ static __always_inline void offcpu_observe(struct hit *hit, __u32 kind, __u64 ns
 	/* For the verifier: both are in bounds. */
 	if (!hit->stats || hist >= ST_HIST_COUNT || slot >= SMAP_HIST_SLOTS)
 		return;
-	/* Atomic: where statistics are not per CPU, other threads come back elsewhere. */
+	/* Atomic: other threads come back elsewhere, and none of them has the mutex. */
 	__sync_fetch_and_add(&hit->stats->sum[hist], ns);
 	__sync_fetch_and_add(&hit->stats->hist[hist][slot], 1);
 }

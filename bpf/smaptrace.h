@@ -52,7 +52,7 @@ enum st_counter {
 #define ST_LOSSES(X)                                                                               \
 	X(ring_full, "event records dropped: ring buffer full")                                    \
 	X(maps_full, "probe hits not counted: too many maps")                                      \
-	X(stats_full, "probe hits not counted: no memory for per-CPU statistics")                  \
+	X(stats_full, "probe hits not counted: no memory for statistics")                          \
 	X(read_failed, "probe hits not counted: the target's memory could not be read")            \
 	X(bad_state, "probe hits not counted: the map's state page was not valid")                 \
 	X(unmatched, "events that did not fit the ones before (reclaim without retire ...)")       \
@@ -189,7 +189,7 @@ struct st_info {
 	char name[SMAP_NAME_LEN];
 };
 
-/* Value of the per-CPU BPF hash `stats`: what was counted since the attach. */
+/* Value of the BPF hash `stats`: what was counted since the attach. */
 struct st_stats {
 	__u64 counted[ST_COUNTER_COUNT];
 	__u64 hits[SMAP_PROBE_COUNT]; /* probe firings, by enum smap_probe */

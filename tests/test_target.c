@@ -79,6 +79,10 @@ static void test_maps(void **state)
 	assert_int_equal(stripes.inserts, 100);
 	assert_int_equal(stripes.deletes, 1);
 	assert_true(maps[0].has_stripes);
+	/* One look takes both in. */
+	assert_true(maps[0].state.stripes - maps[0].state.self +
+			    sizeof(struct smap_stripe) * maps[0].state.stripe_count <=
+		    TARGET_LOOK_BYTES);
 	assert_memory_equal(&maps[0].stripes, &stripes, sizeof(stripes));
 	assert_int_equal(target_read_map(target, maps[0].state.self, &one), 0);
 	assert_memory_equal(&one.stripes, &stripes, sizeof(stripes));

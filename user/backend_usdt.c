@@ -97,8 +97,6 @@ static int configure(struct usdt *usdt, const struct session_options *opts)
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.stats, usdt->max_maps);
 	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.spill, usdt->max_maps);
-	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.events, ring_bytes);
 	if (!err)
 		err = usdt_stacks_configure(usdt);
@@ -165,8 +163,8 @@ static int usdt_load(struct usdt *usdt, const struct session_options *opts)
 	usdt->cpus = libbpf_num_possible_cpus();
 	if (usdt->cpus < 1)
 		return log_err(usdt->cpus, "cannot count the CPUs");
-	usdt->per_cpu = calloc((size_t)usdt->cpus, sizeof(*usdt->per_cpu));
-	if (!usdt->per_cpu)
+	err = usdt_sample_create(usdt);
+	if (err)
 		return log_err(-ENOMEM, "cannot trace");
 	usdt->ring = ring_buffer__new(bpf_map__fd(usdt->skel->maps.events), usdt_event, usdt, NULL);
 	if (!usdt->ring)
@@ -215,7 +213,7 @@ static void usdt_close(void *ctx)
 	free(usdt->image);
 	free(usdt->files.file);
 	free(usdt->linkers.file);
-	free(usdt->per_cpu);
+	usdt_sample_free(usdt);
 	free(usdt->open);
 	free(usdt);
 }

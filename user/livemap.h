@@ -20,7 +20,8 @@ struct livemap {
 	bool has_info;		 /* an event of it was seen */
 	bool state_ok;		 /* `state` is of this round */
 	bool listed;		 /* the registry had it in this round */
-	bool ended;		 /* sampled for the last time in this round */
+	bool sampled;		 /* in this round */
+	bool ended;		 /* ... for the last time */
 	bool final;		 /* `state` is of the map's last moment */
 	struct target_stripes stripes;
 	/* misses_total of a batch that was already waiting when we came; 0 = none. */

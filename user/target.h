@@ -81,7 +81,11 @@ struct target_stripes {
 int target_read_stripes(const struct target *target, const struct smap_state *state,
 			struct target_stripes *ret_sum);
 
-/* The same of a map, with its stripes: mostly one system call. */
+/*
+ * The same of a map, with its stripes: one system call as long as those lie within so many bytes
+ * of the state, as in a struct smap (tests/test_target.c holds that).
+ */
+#define TARGET_LOOK_BYTES 2304
 struct target_map {
 	struct smap_state state;
 	struct target_stripes stripes;

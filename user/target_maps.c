@@ -17,7 +17,6 @@
 #define WALK_TRIES 8
 #define THREADS_MAX 65536
 #define STRIPES_MAX 256
-#define LOOK_BYTES 2048 /* from the state on; a little more than a struct smap has */
 
 /* At least `least` bytes at addr, and up to len of those behind: how many, or -errno. */
 static ssize_t read_some(const struct target *target, uint64_t addr, void *buf, size_t least,
@@ -102,7 +101,7 @@ int target_read_stripes(const struct target *target, const struct smap_state *st
 int target_read_map(const struct target *target, uint64_t addr, struct target_map *ret_map)
 {
 	struct target_map map = {0};
-	unsigned char bytes[LOOK_BYTES];
+	unsigned char bytes[TARGET_LOOK_BYTES];
 	ssize_t len = read_some(target, addr, bytes, sizeof(map.state), sizeof(bytes));
 	uint64_t behind, room;
 	int err;

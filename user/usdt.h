@@ -116,7 +116,8 @@ struct usdt {
 	struct usdt_files files, linkers;
 	unsigned max_maps;
 	int cpus;
-	struct st_stats *per_cpu; /* cpus of them: one lookup */
+	uint64_t *per_cpu;	  /* cpus of them: one lookup */
+	struct usdt_batch *batch; /* of usdt_sample.c */
 	struct usdt_image *image;
 	size_t image_cnt;
 	struct livemaps maps;
@@ -157,8 +158,11 @@ int usdt_measure_switches(struct usdt *usdt);
 /* What a map has done since its last sample, and the end of a round of samples. */
 void usdt_count_units(struct usdt *usdt, struct livemap *map, const struct record_sample *sample);
 void usdt_end_round(struct usdt *usdt);
-/* The last sum of all CPUs; what the kernel knows of a map. */
-void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum);
+/* Room for rounds of samples, once the number of CPUs is known. 0 or -ENOMEM. */
+int usdt_sample_create(struct usdt *usdt);
+void usdt_sample_free(struct usdt *usdt);
+/* What was counted of a map, all zero if nothing was; what the kernel knows of it. */
+void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_stats);
 void usdt_read_info(const struct usdt *usdt, struct livemap *map);
 /* What the kernel counted of a map is not asked for any more. */
 void usdt_forget_key(const struct usdt *usdt, const struct st_key *key);
@@ -191,8 +195,6 @@ int usdt_look_event(struct usdt *usdt, const struct st_event *event);
 void usdt_follow_end(struct usdt *usdt);
 /* Index or -errno; *ret_new: it was not there yet. */
 int usdt_file_index(struct usdt_files *files, dev_t dev, uint64_t ino, bool *ret_new);
-/* All CPUs added up. */
-void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum);
 /* Threads off the CPU. Before the load. */
 int usdt_offcpu_configure(const struct usdt *usdt);
 int usdt_offcpu_attach(struct usdt *usdt);

@@ -217,9 +217,7 @@ void usdt_price_forget(const struct usdt *usdt)
 	int stacks = bpf_map__fd(usdt->skel->maps.stack_counts);
 	struct st_stack_key stack;
 
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), &key);
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), &key);
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), &key);
+	usdt_forget_key(usdt, &key);
 	/* There are no others yet. */
 	while (bpf_map_get_next_key(stacks, NULL, &stack) == 0 &&
 	       bpf_map_delete_elem(stacks, &stack) == 0)

@@ -2,6 +2,15 @@
 /*
  * usdt_sample.c - one round over all maps, see usdt_maps.c: what the kernel counted and
  * what the maps say of themselves, one SAMPLE each; and what was lost.
+ *
+ * Model: with a thousand maps a round is its system calls and the memory that it touches. What
+ * the kernel counted comes many maps at a time, and a map is sampled from the buffer where it
+ * has come to lie. Invariants:
+ *
+ * - a map is sampled once in a round: from the batch, or after all batches if it was in none;
+ * - what was counted is of a later moment than what the map says of itself. The registry was
+ *   walked before; where a map has to be looked at again (it was not in the registry, or has
+ *   ended), what the batch had is read again, by itself.
  */
 #include "audit.h"
 #include "usdt.h"
@@ -15,12 +24,32 @@
 #include "usdt_stacks.h"
 
 #define BATCH 256 /* entries of the kernel's table per system call */
+#define STATS_BATCH 64
 #define AGREE_TRIES 16
+
+/* Kept from round to round. */
+struct usdt_batch {
+	struct st_key key[STATS_BATCH];
+	struct st_stats stats[STATS_BATCH];
+};
+
+int usdt_sample_create(struct usdt *usdt)
+{
+	usdt->batch = malloc(sizeof(*usdt->batch));
+	usdt->per_cpu = calloc((size_t)usdt->cpus, sizeof(*usdt->per_cpu));
+	return usdt->batch && usdt->per_cpu ? 0 : -ENOMEM;
+}
+
+void usdt_sample_free(struct usdt *usdt)
+{
+	free(usdt->batch);
+	free(usdt->per_cpu);
+}
 
 static int begin_round(struct livemap *map, void *ctx)
 {
 	(void)ctx;
-	map->listed = map->state_ok = false;
+	map->listed = map->state_ok = map->sampled = false;
 	return 0;
 }
 
@@ -60,25 +89,11 @@ void usdt_read_info(const struct usdt *usdt, struct livemap *map)
 	map->has_info = true;
 }
 
-void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_sum)
+void usdt_read_stats(const struct usdt *usdt, const struct st_key *key, struct st_stats *ret_stats)
 {
-	const size_t words = sizeof(*ret_sum) / sizeof(__u64);
-	__u64 *sum = (__u64 *)ret_sum;
-
-	/* Nearly never does anything go there. */
-	if (!usdt->skel->bss->spilled ||
-	    bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.spill), key, ret_sum))
-		memset(ret_sum, 0, sizeof(*ret_sum));
-	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.stats), key, usdt->per_cpu))
-		return; /* no event of it yet, or all in the spill */
-	for (int cpu = 0; cpu < usdt->cpus; cpu++) {
-		const __u64 *part = (const __u64 *)&usdt->per_cpu[cpu];
-
-		for (size_t i = 0; i < words; i++)
-			sum[i] += part[i];
-	}
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.stats), key, ret_stats))
+		memset(ret_stats, 0, sizeof(*ret_stats)); /* no event of it yet */
 }
-_Static_assert(sizeof(struct st_stats) % 8 == 0, "per-CPU values are rounded up to 8 bytes");
 
 /* Has the map ended? If not, its state is as of now. */
 static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_image *in)
@@ -109,7 +124,6 @@ static bool refresh(struct usdt *usdt, struct livemap *map, const struct usdt_im
 void usdt_forget_key(const struct usdt *usdt, const struct st_key *key)
 {
 	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stats), key);
-	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.spill), key);
 	(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.infos), key);
 }
 
@@ -153,37 +167,82 @@ static void sample_last(struct usdt *usdt, const struct usdt_image *in, struct l
 	}
 }
 
-static int sample_map(struct livemap *map, void *ctx)
+/* The last of what is known of a map that has ended: the kernel need not keep it. */
+static int end_map(struct usdt *usdt, struct livemap *map)
 {
-	struct usdt *usdt = ctx;
-	const struct usdt_image *in = usdt_image_of(usdt, map->key.target);
-	struct record record;
-	struct st_stats counted;
+	int err = usdt_stacks_end(usdt, &map->key);
 
+	if (!err)
+		err = usdt_audit_map(usdt, map, true);
+	if (!err)
+		usdt_forget_key(usdt, &map->key);
+	return err;
+}
+
+/* `counted` as of this round. */
+static int sample_map(struct usdt *usdt, struct livemap *map, struct st_stats *counted)
+{
+	const struct usdt_image *in = usdt_image_of(usdt, map->key.target);
+	bool looked_at = map->state_ok;
+	struct record record;
+	int err = 0;
+
+	map->sampled = true;
 	map->ended = refresh(usdt, map, in);
 	map->state_ok |= map->final;
 	if (map->ended) /* perhaps after its info was read */
 		usdt_read_info(usdt, map);
-	usdt_read_stats(usdt, &map->key, &counted);
-	usdt_offcpu_sample(usdt, map, &counted);
-	livemap_sample(map, &counted, &usdt->shed, usdt->now, &record.sample);
+	if (map->ended || !looked_at)
+		usdt_read_stats(usdt, &map->key, counted);
+	usdt_offcpu_sample(usdt, map, counted);
+	livemap_sample(map, counted, &usdt->shed, usdt->now, &record.sample);
 	if (usdt->last && !map->ended)
 		sample_last(usdt, in, map, &record.sample);
 	sample_process(in, map, &record.sample);
 	usdt_count_units(usdt, map, &record.sample);
 	if (map->state_ok)
 		audit_look(map);
-	if (map->ended) {
-		int err = usdt_stacks_end(usdt, &map->key);
+	if (map->ended)
+		err = end_map(usdt, map);
+	return err ? err : usdt_emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
+}
 
-		if (err)
-			return err;
-		err = usdt_audit_map(usdt, map, true);
-		if (err)
-			return err;
-		usdt_forget_key(usdt, &map->key);
+/* All maps of which something was counted. */
+static int sample_counted(struct usdt *usdt)
+{
+	int fd = bpf_map__fd(usdt->skel->maps.stats), err = 0, end = 0;
+	struct usdt_batch *batch = usdt->batch;
+	bool first = true;
+	__u32 cursor, cnt;
+
+	while (!err && !end) {
+		cnt = STATS_BATCH;
+		end = bpf_map_lookup_batch(fd, first ? NULL : &cursor, &cursor, batch->key,
+					   batch->stats, &cnt, NULL);
+		if (end && end != -ENOENT)
+			return end;
+		first = false;
+		for (__u32 i = 0; i < cnt && !err; i++) {
+			struct livemap *map = livemap_find(&usdt->maps, &batch->key[i]);
+
+			if (map && !map->sampled)
+				err = sample_map(usdt, map, &batch->stats[i]);
+		}
 	}
-	return usdt_emit(usdt, &record, RECORD_SAMPLE, sizeof(record.sample));
+	return err;
+}
+
+/* Without info the kernel knew nothing of it when the round began: what there is since can wait. */
+static int sample_rest(struct livemap *map, void *ctx)
+{
+	struct usdt *usdt = ctx;
+	struct st_stats counted = {0};
+
+	if (map->sampled)
+		return 0;
+	if (map->has_info || usdt->last)
+		usdt_read_stats(usdt, &map->key, &counted);
+	return sample_map(usdt, map, &counted);
 }
 
 static int end_stacks(struct livemap *map, void *ctx)
@@ -204,13 +263,12 @@ static int emit_loss(const struct usdt *usdt, const char *name, const char *help
 
 static uint64_t read_loss(const struct usdt *usdt, __u32 which)
 {
-	/* Fits: one stats value is larger than one counter. */
-	__u64 *per_cpu = (__u64 *)usdt->per_cpu, sum = 0;
+	__u64 sum = 0;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.losses), &which, per_cpu))
+	if (bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.losses), &which, usdt->per_cpu))
 		return 0;
 	for (int cpu = 0; cpu < usdt->cpus; cpu++)
-		sum += per_cpu[cpu];
+		sum += usdt->per_cpu[cpu];
 	return sum;
 }
 
@@ -275,7 +333,9 @@ int usdt_sample(void *ctx, bool last)
 	if (!err)
 		err = usdt_offcpu_begin(usdt);
 	if (!err)
-		err = livemap_each(&usdt->maps, sample_map, usdt);
+		err = sample_counted(usdt);
+	if (!err)
+		err = livemap_each(&usdt->maps, sample_rest, usdt);
 	usdt_end_round(usdt);
 	if (!err && last) {
 		usdt_detach(usdt);
