@@ -24,9 +24,19 @@ static void test_slots(void **state)
 	assert_true(hist_high(SMAP_HIST_SLOTS - 1) == UINT64_MAX);
 }
 
+/* As a record has them. */
+static const __u64 *slots_of(const struct hist *hist)
+{
+	static __u64 slots[SMAP_HIST_SLOTS];
+
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
+		slots[i] = hist->slots[i];
+	return slots;
+}
+
 static void test_arithmetic(void **state)
 {
-	struct hist a = {0}, b, diff;
+	struct hist a = {0}, b, now, diff = {0};
 
 	(void)state;
 	assert_int_equal(hist_used_slots(&a), 0);
@@ -40,13 +50,23 @@ static void test_arithmetic(void **state)
 	assert_int_equal(hist_used_slots(&a), 10);
 	b = a;
 	hist_add(&b, 5);
-	hist_diff(&diff, &b, &a);
+	now = a;
+	assert_true(hist_advance(&now, b.sum, slots_of(&b), &diff));
+	assert_memory_equal(&now, &b, sizeof(b));
 	assert_int_equal(hist_count(&diff), 1);
 	assert_int_equal(diff.sum, 5);
 	assert_int_equal(diff.slots[2], 1);
-	hist_diff(&diff, &a, &b); /* never negative */
-	assert_int_equal(hist_count(&diff), 0);
-	assert_int_equal(diff.sum, 0);
+	assert_false(hist_advance(&now, b.sum, slots_of(&b), &diff));
+	assert_false(hist_advance(&now, a.sum, slots_of(&a), &diff)); /* never negative */
+	assert_memory_equal(&now, &a, sizeof(a));
+	assert_int_equal(hist_count(&diff), 1);
+	assert_int_equal(diff.sum, 5);
+	b = a; /* a value of 0 changes no sum */
+	hist_add(&b, 0);
+	assert_true(hist_advance(&now, b.sum, slots_of(&b), &diff));
+	assert_int_equal(diff.slots[0], 1);
+	b = a;
+	hist_add(&b, 5);
 	hist_merge(&a, &b);
 	assert_int_equal(hist_count(&a), 7);
 	assert_int_equal(a.sum, 2007);

@@ -35,7 +35,8 @@ static void test_cost_share(void **state)
 {
 	struct model_target process = {.known = true};
 	struct model model = {.targets = &process, .target_count = 1};
-	struct model_hists hists = {0};
+	struct model_hists hists = {.in_window =
+					    1U << ST_HIST_rebuild_time | 1U << ST_HIST_miss_hold};
 	struct model_map map = {0};
 	struct model_rates *rate = &map.window.rate;
 	struct hist *rebuilds = &hists.window[ST_HIST_rebuild_time];

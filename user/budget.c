@@ -36,6 +36,16 @@ static double miss_p99(const struct model_map *map)
 	return wait > hold ? wait : hold;
 }
 
+bool budget_any(const struct limits *limits)
+{
+	bool any = false;
+
+#define BUDGET_ANY(name, unit, text) any |= limits->budget.name >= 0;
+	BUDGETS(BUDGET_ANY)
+#undef BUDGET_ANY
+	return any;
+}
+
 void budget_use(const struct model_map *map, const struct limits *limits, double peak_promotions,
 		struct budget_use ret_use[BUDGET_COUNT])
 {

@@ -21,6 +21,9 @@ struct budget_use {
 
 #define BUDGET_COUNT 3
 
+/* Is there one? By default there is none, and what maps use need not be added up. */
+bool budget_any(const struct limits *limits);
+
 /* peak_promotions: per second, of the busiest window so far. */
 void budget_use(const struct model_map *map, const struct limits *limits, double peak_promotions,
 		struct budget_use ret_use[BUDGET_COUNT]);

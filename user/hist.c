@@ -90,16 +90,27 @@ bool hist_unpack(const uint64_t *words, unsigned which, struct hist *ret_hist)
 	return true;
 }
 
-static uint64_t less(uint64_t now, uint64_t before)
+/* In one pass: this is done for all histograms of all maps, most of which do not change. */
+bool hist_advance(struct hist *hist, uint64_t sum, const __u64 slots[SMAP_HIST_SLOTS],
+		  struct hist *more)
 {
-	return now > before ? now - before : 0;
-}
+	bool any = sum > hist->sum;
 
-void hist_diff(struct hist *ret_diff, const struct hist *now, const struct hist *before)
-{
-	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++)
-		ret_diff->slots[i] = less(now->slots[i], before->slots[i]);
-	ret_diff->sum = less(now->sum, before->sum);
+	if (sum == hist->sum && memcmp(hist->slots, slots, sizeof(hist->slots)) == 0)
+		return false;
+	if (any)
+		more->sum += sum - hist->sum;
+	hist->sum = sum;
+	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++) {
+		if (slots[i] == hist->slots[i])
+			continue;
+		if (slots[i] > hist->slots[i]) {
+			more->slots[i] += slots[i] - hist->slots[i];
+			any = true;
+		}
+		hist->slots[i] = slots[i];
+	}
+	return any;
 }
 
 uint64_t hist_count(const struct hist *hist)
@@ -159,6 +170,8 @@ uint64_t hist_steady_sum(const struct hist *hist)
 	unsigned last = median_slot(hist) + STEADY_SLOTS;
 	double below = 0, beyond = 0;
 
+	if (hist_used_slots(hist) <= last + 1)
+		return hist->sum;
 	for (unsigned i = 0; i < SMAP_HIST_SLOTS; i++) {
 		if (i <= last) /* a value is one and a half times the low end, on average */
 			below += (double)hist->slots[i] * (double)hist_low(i) * 1.5;

@@ -28,8 +28,12 @@ uint64_t hist_high(unsigned slot); /* largest; UINT64_MAX for the last */
 
 void hist_add(struct hist *hist, uint64_t value);
 void hist_merge(struct hist *into, const struct hist *from);
-/* now - before, slot by slot; what would be negative is 0. */
-void hist_diff(struct hist *ret_diff, const struct hist *now, const struct hist *before);
+/*
+ * A cumulative histogram goes on to these figures, and what is new is added to `more`, slot by
+ * slot; what would be negative is not. False: nothing is new, and `more` was not touched.
+ */
+bool hist_advance(struct hist *hist, uint64_t sum, const __u64 slots[SMAP_HIST_SLOTS],
+		  struct hist *more);
 uint64_t hist_count(const struct hist *hist);
 unsigned hist_used_slots(const struct hist *hist); /* 1 + the highest slot in use; 0 = empty */
 

@@ -75,10 +75,16 @@ void history_free(struct history *history)
 	free(history);
 }
 
-static void clear_slot(const struct history *history, struct history_map *map, size_t slot)
+/* The figures of a slot: next to each other, because a window touches one slot of each map. */
+static float *figures_of(const struct history_map *map, size_t slot)
+{
+	return map->values + slot * HISTORY_FIGURE_COUNT;
+}
+
+static void clear_slot(struct history_map *map, size_t slot)
 {
 	for (size_t f = 0; f < HISTORY_FIGURE_COUNT; f++)
-		map->values[f * history->capacity + slot] = NAN;
+		figures_of(map, slot)[f] = NAN;
 	if (map->sizes)
 		memset(map->sizes + slot * HISTORY_SIZE_SLOTS, 0,
 		       HISTORY_SIZE_SLOTS * sizeof(*map->sizes));
@@ -99,7 +105,7 @@ static struct history_map *map_new(const struct history *history, const struct r
 	map->addr = from->addr;
 	map->id = from->id;
 	for (size_t slot = 0; slot < history->capacity; slot++)
-		clear_slot(history, map, slot);
+		clear_slot(map, slot);
 	return map;
 }
 
@@ -120,13 +126,14 @@ static void halve_map(const struct history *history, struct history_map *map)
 {
 	size_t half = history->capacity / 2;
 
-	for (size_t f = 0; f < HISTORY_FIGURE_COUNT; f++) {
-		float *values = map->values + f * history->capacity;
+	for (size_t i = 0; i < half; i++) {
+		const struct history_point *points = &history->points[2 * i];
+		const float *from = figures_of(map, 2 * i);
 
-		for (size_t i = 0; i < half; i++)
-			values[i] = history_fold(history_info[f].fold, values[2 * i],
-						 span(&history->points[2 * i]), values[2 * i + 1],
-						 span(&history->points[2 * i + 1]));
+		for (size_t f = 0; f < HISTORY_FIGURE_COUNT; f++)
+			figures_of(map, i)[f] =
+				history_fold(history_info[f].fold, from[f], span(&points[0]),
+					     from[HISTORY_FIGURE_COUNT + f], span(&points[1]));
 	}
 	for (size_t i = 0; map->sizes && i < half * HISTORY_SIZE_SLOTS; i++) {
 		size_t slot = i / HISTORY_SIZE_SLOTS, size = i % HISTORY_SIZE_SLOTS;
@@ -180,7 +187,7 @@ static int add_sample(struct history *history, struct history_map *map,
 	const struct history_sample sample = history_sample(from);
 
 	for (size_t f = 0; f < HISTORY_FIGURE_COUNT; f++) {
-		float *value = &map->values[f * history->capacity + slot];
+		float *value = &figures_of(map, slot)[f];
 
 		*value = history_fold(history_info[f].fold, *value, before, sample.value[f], ns);
 	}
@@ -195,11 +202,10 @@ static int add_sample(struct history *history, struct history_map *map,
 }
 
 /* Maps that are not in the window get the time that passed, too. */
-static void pass_time(const struct history *history, struct history_map *map, size_t slot,
-		      double before, double ns)
+static void pass_time(struct history_map *map, size_t slot, double before, double ns)
 {
 	for (size_t f = 0; f < HISTORY_FIGURE_COUNT; f++) {
-		float *value = &map->values[f * history->capacity + slot];
+		float *value = &figures_of(map, slot)[f];
 
 		*value = history_fold(history_info[f].fold, *value, before, NAN, ns);
 	}
@@ -327,7 +333,7 @@ static size_t begin_point(struct history *history, const struct report *report)
 	}
 	slot = (history->first + history->count++) % history->capacity;
 	for (size_t i = 0; i < history->map_count; i++)
-		clear_slot(history, history->maps[i], slot);
+		clear_slot(history->maps[i], slot);
 	history->points[slot] =
 		(struct history_point){.start_ns = report->start_ns, .end_ns = report->start_ns};
 	return slot;
@@ -350,7 +356,7 @@ static int add_window(struct history *history, const struct report *report, size
 			from++;
 		found = from < report->map_count ? &report->maps[from] : NULL;
 		if (!found || compare(found->pid, found->addr, found->id, map) != 0)
-			pass_time(history, map, slot, before, ns);
+			pass_time(map, slot, before, ns);
 		else if (add_sample(history, map, found, slot, before, ns))
 			err = -ENOMEM;
 	}
@@ -438,7 +444,7 @@ double history_value(const struct history *history, const struct history_map *ma
 {
 	if (point >= history->count)
 		return NAN;
-	return map->values[(size_t)figure * history->capacity + slot_of(history, point)];
+	return figures_of(map, slot_of(history, point))[figure];
 }
 
 double history_peak(const struct history *history, const struct history_map *map,

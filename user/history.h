@@ -83,7 +83,7 @@ struct history_map {
 	char comm[17];		      /* these, too */
 	bool alive;		      /* at the newest point */
 	uint64_t last_seen;	      /* number of the window, from 1 */
-	float *values;		      /* by figure, then slot */
+	float *values;		      /* by slot, then figure */
 	uint32_t *sizes;	      /* by slot; NULL = no promotion yet, or not wanted */
 };
 

@@ -219,21 +219,10 @@ static int fold_hists(struct model_map *map, const struct record_sample *sample)
 		if (!map->hists)
 			return -ENOMEM;
 	}
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
-		struct hist *before = &map->hists->traced[i];
-		struct hist now, diff;
-
-		/* Most do not change in most windows. */
-		if (before->sum == sample->sum[i] &&
-		    memcmp(before->slots, sample->hist[i], sizeof(before->slots)) == 0)
-			continue;
-		now.sum = sample->sum[i];
-		memcpy(now.slots, sample->hist[i], sizeof(now.slots));
-		hist_diff(&diff, &now, before);
-		hist_merge(&map->hists->window[i], &diff);
-		map->hists->in_window |= 1U << i;
-		*before = now;
-	}
+	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
+		if (hist_advance(&map->hists->traced[i], sample->sum[i], sample->hist[i],
+				 &map->hists->window[i]))
+			map->hists->in_window |= 1U << i;
 	return 0;
 }
 

@@ -77,7 +77,8 @@ struct model_window {
 struct model_hists {
 	struct hist traced[ST_HIST_COUNT]; /* since the attach */
 	struct hist window[ST_HIST_COUNT];
-	uint32_t in_window; /* a bit for each of `window` that has anything */
+	uint32_t
+		in_window; /* a bit for each of `window` that has anything; others are cold memory */
 };
 
 /* What happened at one stack, in one map: since the attach, and in the window. */
@@ -226,6 +227,8 @@ uint64_t model_miss_debt(const struct model_gauges *now);
  * nothing waits for one. It is of dirty_len entries then.
  */
 double model_promotion_in_s(const struct model_gauges *now, const struct model_window *window);
+/* In the window, or in all; NULL = empty, or never was anything in any. */
+const struct hist *model_hist(const struct model_map *map, enum st_hist which, bool whole);
 /*
  * The part of the process's time that the map's slow paths took, 0..1: (lock wait + hold on
  * misses + rebuild) / (CPU time + lock wait); in the window, or in all. The time that a thread

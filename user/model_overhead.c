@@ -63,19 +63,17 @@ uint32_t model_estimated(const struct model *model, const struct model_map *map)
 
 uint64_t model_hold_ns(const struct model_map *map, bool whole)
 {
-	const struct hist *hold;
+	const struct hist *hold = model_hist(map, ST_HIST_miss_hold, whole);
 	uint64_t misses, heard;
 
 	if (!map->hists)
 		return 0;
-	hold = whole ? &map->hists->traced[ST_HIST_miss_hold]
-		     : &map->hists->window[ST_HIST_miss_hold];
 	if (!(map->estimated & 1U << ST_HIST_miss_hold))
-		return hist_steady_sum(hold);
+		return hold ? hist_steady_sum(hold) : 0;
 	misses = whole ? map->whole.count[ST_COUNTER_misses] : map->window.count[ST_COUNTER_misses];
-	heard = hist_count(hold);
+	heard = hold ? hist_count(hold) : 0;
 	if (!heard) { /* a window without a sample: as in all windows so far */
-		hold = &map->hists->traced[ST_HIST_miss_hold];
+		hold = model_hist(map, ST_HIST_miss_hold, true);
 		heard = hist_count(hold);
 	}
 	return heard ? (uint64_t)((double)hist_steady_sum(hold) / (double)heard * (double)misses)

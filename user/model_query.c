@@ -36,18 +36,23 @@ double model_promotion_in_s(const struct model_gauges *now, const struct model_w
 	return (double)model_miss_debt(now) * (double)window->ns / 1e9 / (double)misses;
 }
 
+const struct hist *model_hist(const struct model_map *map, enum st_hist which, bool whole)
+{
+	if (!map->hists)
+		return NULL;
+	if (whole)
+		return &map->hists->traced[which];
+	return map->hists->in_window & 1U << which ? &map->hists->window[which] : NULL;
+}
+
 /* Of the map's own sum, which is exact, the part that was not spent off the CPU. */
 static double rebuild_ns(const struct model_map *map, bool whole)
 {
 	const struct model_window *window = whole ? &map->whole : &map->window;
+	const struct hist *hist = model_hist(map, ST_HIST_rebuild_time, whole);
 	double ns = (double)window->rate.rebuild_ns;
-	const struct hist *hist;
 
-	if (!map->hists)
-		return ns;
-	hist = whole ? &map->hists->traced[ST_HIST_rebuild_time]
-		     : &map->hists->window[ST_HIST_rebuild_time];
-	return hist->sum ? ns * (double)hist_steady_sum(hist) / (double)hist->sum : ns;
+	return hist && hist->sum ? ns * (double)hist_steady_sum(hist) / (double)hist->sum : ns;
 }
 
 /*

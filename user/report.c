@@ -54,10 +54,15 @@ static const char *const policies[] = {
 #define NAME_OF(table, i) ((i) < sizeof(table) / sizeof((table)[0]) ? (table)[i] : "unknown")
 
 /* Threads that hang at its lock: nothing happens to it, but it is not idle. */
-static bool any_off_cpu(const struct hist *hists)
+static bool any_off_cpu(const struct model_map *map, bool whole)
 {
-	return hists && (hists[ST_HIST_offcpu_wait].sum || hists[ST_HIST_offcpu_preempted].sum ||
-			 hists[ST_HIST_offcpu_blocked].sum);
+	for (unsigned i = 0; i < ST_OFFCPU_COUNT; i++) {
+		const struct hist *hist = model_hist(map, ST_HIST_offcpu_wait + i, whole);
+
+		if (hist && hist->sum)
+			return true;
+	}
+	return false;
 }
 
 static void fill_map(struct report_map *out, enum report_kind kind, const struct model *model,
@@ -92,7 +97,7 @@ static void fill_map(struct report_map *out, enum report_kind kind, const struct
 	memcpy(out->missing, map->missing, sizeof(out->missing));
 	out->estimated = map->estimated;
 	out->promotion_in_s = model_promotion_in_s(&map->now, &out->window);
-	out->active = model_active(&out->window) || any_off_cpu(hists);
+	out->active = model_active(&out->window) || any_off_cpu(map, kind == REPORT_END);
 	out->cost_share = model_cost_share(model, map, kind == REPORT_END);
 }
 

@@ -38,11 +38,11 @@ static double stacks_of(const struct model_map *map, bool whole)
 	return (double)taken;
 }
 
-static double intervals_of(const struct hist *hists)
+static double count_of(const struct model_map *map, enum st_hist which, bool whole)
 {
-	return (double)(hist_count(&hists[ST_HIST_offcpu_wait]) +
-			hist_count(&hists[ST_HIST_offcpu_preempted]) +
-			hist_count(&hists[ST_HIST_offcpu_blocked]));
+	const struct hist *hist = model_hist(map, which, whole);
+
+	return hist ? (double)hist_count(hist) : 0;
 }
 
 /* In all of the time that is looked at. */
@@ -55,15 +55,13 @@ struct sum {
 static struct overhead_rates rates_of(const struct model_map *map, bool whole)
 {
 	const struct model_window *window = whole ? &map->whole : &map->window;
-	const struct hist *hists = !map->hists ? NULL
-				   : whole     ? map->hists->traced
-					       : map->hists->window;
 	struct overhead_rates rates = {
-		.misses = hists ? (double)hist_count(&hists[ST_HIST_miss_hold]) : 0,
+		.misses = count_of(map, ST_HIST_miss_hold, whole),
 		.stacks = stacks_of(map, whole),
-		.intervals = hists ? intervals_of(hists) : 0,
 	};
 
+	for (unsigned i = 0; i < ST_OFFCPU_COUNT; i++)
+		rates.intervals += count_of(map, ST_HIST_offcpu_wait + i, whole);
 	for (unsigned i = 0; i < SMAP_PROBE_COUNT; i++)
 		rates.hits[i] = (double)window->hits[i];
 	return rates;

@@ -358,6 +358,8 @@ static int judge_budgets(struct traps *traps, struct watch *watch, const struct 
 	if (map->window.ns >= (uint64_t)traps->interval_ms * 1000000 / 2 &&
 	    rate > watch->peak_promotions)
 		watch->peak_promotions = rate;
+	if (!budget_any(view.limits))
+		return 0;
 	budget_use(map, view.limits, watch->peak_promotions, use);
 	for (size_t i = 0; i < BUDGET_COUNT && !err; i++) {
 		struct row row = {.since_ns = model->window.start_ns};
