@@ -275,6 +275,30 @@ static void test_versions(void **state)
 	assert_int_equal(read_back(&heard, &got), -ENOEXEC);
 }
 
+/* Of a kind that came after this program: no damage, and what was before it is good. */
+static void test_later_kind(void **state)
+{
+	static unsigned char bytes[FILE_MAX];
+	const size_t second = 16 + 12 + 208 + 12 + sizeof(struct record_target);
+	const size_t head = 2 * sizeof(__u32); /* kind and size; then the CRC */
+	const __u32 kind = 99;
+	struct heard heard = {0};
+	struct recording_meta got;
+	__u32 crc;
+	size_t size;
+
+	(void)state;
+	write_all();
+	size = unpack(bytes);
+	memcpy(bytes + second, &kind, sizeof(kind));
+	crc = (__u32)crc32(crc32(0, bytes + second, head), bytes + second + head + sizeof(crc),
+			   sizeof(struct record_map));
+	memcpy(bytes + second + head, &crc, sizeof(crc));
+	pack(bytes, size);
+	assert_int_equal(read_back(&heard, &got), -EPROTONOSUPPORT);
+	assert_int_equal(heard.count, 1);
+}
+
 /* With the right checksums: somebody wrote it on purpose. */
 static void refused(const struct record *bad)
 {
@@ -340,7 +364,8 @@ int main(void)
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_cut_everywhere),
 		cmocka_unit_test(test_cut_inside),  cmocka_unit_test(test_flip_everywhere),
 		cmocka_unit_test(test_flip_inside), cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_forged),	    cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_later_kind),  cmocka_unit_test(test_forged),
+		cmocka_unit_test(test_full_disk),
 	};
 	int fd = mkstemp(path), failed;
 

@@ -39,7 +39,7 @@ enum record_kind {
 };
 
 struct record_target {
-	__u32 target; /* index, never used twice in a session */
+	__u32 target; /* index; of one that was forgotten, used again (session_all.c) */
 	__u32 pid;
 	__u64 start_ns;	  /* CLOCK_MONOTONIC of the attach */
 	__u64 cpu_ns;	  /* CPU time that it had used by then */

@@ -446,7 +446,9 @@ static int next(struct reader *reader)
 		return get_end(reader);
 	}
 	record->kind = head.kind;
-	if (record_size(head.kind) == 0 || head.size != expected_size(reader, head.kind))
+	if (record_size(head.kind) == 0) /* its CRC is right: of a later version */
+		return -EPROTONOSUPPORT;
+	if (head.size != expected_size(reader, head.kind))
 		return -EBADMSG;
 	if (head.kind == RECORD_SAMPLE && reader->hists < ST_HIST_COUNT)
 		widen_sample(&record->sample, reader->hists);

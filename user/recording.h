@@ -39,9 +39,9 @@ struct recording_meta {
  * trusted: each record is checked before it is emitted, and -EINVAL of the sink says
  * that one breaks the rules of record.h.
  *
- * 0; -ENODATA truncated, -EBADMSG corrupt: what was emitted before is good.
- * -EPROTONOSUPPORT another format version or byte order, -ENOEXEC no recording at
- * all: nothing was emitted. Other -errno of the file or the sink.
+ * 0; -ENODATA truncated, -EBADMSG corrupt, -EPROTONOSUPPORT another format version or
+ * byte order, or a kind of record that came later: what was emitted before is good.
+ * -ENOEXEC no recording at all. Other -errno of the file or the sink.
  */
 int recording_read(const char *path, struct recording_meta *ret_meta,
 		   const struct record_sink *sink);
