@@ -154,6 +154,30 @@ looks_at_switches() { # pid of smaptrace
 		| map(select(.kind == "offcpu_blocked").ns) | add > 400000000' "$tmp/trace"
 }
 
+@test "overhead: call stacks that were shed come back" {
+	start "$tmp/calm" ' run$' "$MAPLOAD" --hold-run --mix promote --keys 10 --rate 10 --seconds 60
+	calm=$pid
+	start "$tmp/busy" ' run$' "$MAPLOAD" --hold-run --mix churn --threads 8 --maps 20 --keys 16 \
+		--rate 500 --seconds 60
+	busy=$pid
+	trace "$tmp/trace" --stacks --max-overhead 0.3 -p "$calm,$busy"
+	windows() { jq -s 'map(select(.type == "window")) | length' "$tmp/trace"; }
+	seen_after() { # this many windows: stacks of the calm one
+		jq -es --argjson pid "$calm" --argjson from "$1" 'map(select(.type == "window"))[$from:]
+			| any(.[].maps[] | select(.pid == $pid) | .stacks[]?; .frames != [])' "$tmp/trace"
+	}
+	go_on "$calm"
+	wait_for seen_after 0
+	go_on "$busy"
+	wait_for grep -q '^Over the budget of 0.3 %.*: call stacks\.$' "$tmp/trace.err"
+	kill -9 "$busy"
+	wait_for grep -q '^Within the budget of 0.3 %: traced again: call stacks\.$' "$tmp/trace.err"
+	wait_for seen_after "$(($(windows) + 1))"
+	kill -INT "$tracer"
+	wait "$tracer"
+	[ "$(shed "$tmp/trace" stacks)" = 1 ]
+}
+
 @test "overhead: within the budget nothing is shed; bad budgets are refused" {
 	"$SMAPTRACE" -f json --max-overhead 100 -o "$tmp/trace" -- "$MAPLOAD" --mix miss --ops 20000 \
 		--rate 20000 >"$tmp/own" 2>"$tmp/err" 3>&-
