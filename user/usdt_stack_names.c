@@ -178,16 +178,18 @@ static int add_place(struct record_stack *stack, const struct place *place)
 }
 
 int usdt_stacks_locate(struct usdt *usdt, const struct target *target, const uint64_t *ip,
-		       uint32_t depth, struct space_place *ret_places)
+		       uint32_t *depth, struct space_place *ret_places)
 {
 	struct process_space *process = space_of(usdt->stacks, target);
 
 	if (!process)
 		return -ENOMEM;
-	if (!process->seen || !all_mapped(process->space, ip, depth))
+	if (!process->seen || !all_mapped(process->space, ip, *depth))
 		look(process);
-	for (uint32_t i = 0; i < depth; i++)
-		(void)space_find(process->space, looked_up(ip, i), &ret_places[i]);
+	/* What leads nowhere was no frame pointer, nor is anything further out. */
+	for (uint32_t i = 0; i < *depth; i++)
+		if (!space_find(process->space, looked_up(ip, i), &ret_places[i]) && i)
+			*depth = i;
 	return 0;
 }
 

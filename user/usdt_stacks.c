@@ -225,7 +225,7 @@ static int enqueue(struct usdt *usdt, struct known *known, const uint64_t *ip, u
 	if (!waiting)
 		return -ENOMEM;
 	*waiting = (struct waiting){.id = known->id, .target = known->target, .depth = depth};
-	err = usdt_stacks_locate(usdt, in->target, ip, depth, waiting->place);
+	err = usdt_stacks_locate(usdt, in->target, ip, &waiting->depth, waiting->place);
 	if (err) {
 		free(waiting);
 		return err;

@@ -85,9 +85,9 @@ int usdt_stacks_of(struct usdt *usdt, const struct st_stack_key *key, struct kno
 		   uint32_t *ret_stack);
 /* Processes that have ended need no names any more. */
 void usdt_stacks_drop_ended(struct usdt *usdt);
-/* What is where these addresses lead, as of now. 0 or -errno. */
+/* What is where these addresses lead, as of now, and how many of them do. 0 or -errno. */
 int usdt_stacks_locate(struct usdt *usdt, const struct target *target, const uint64_t *ip,
-		       uint32_t depth, struct space_place *ret_places);
+		       uint32_t *depth, struct space_place *ret_places);
 /* The frames of these places, emitted if they are new. 0, -EAGAIN (symbols.h) or -errno. */
 int usdt_stacks_name(struct usdt *usdt, const struct space_place *places, uint32_t depth,
 		     struct record_stack *stack);
