@@ -11,15 +11,16 @@ sum() { # trace, histogram
 	jq "select(.type == \"end\") | [.maps[].hists.$2.sum] | add" "$1"
 }
 
-of_load() { # output of holdload, field
-	jq "select(.type == \"hold\").$2" "$1"
-}
-
-near() { # got, want, percent
-	echo "got $1, want $2, at most $3 % off"
-	[ "$2" -gt 0 ]
-	[ $((($1 - $2) * 100)) -le $(($2 * $3)) ]
-	[ $((($2 - $1) * 100)) -le $(($2 * $3)) ]
+# Within 5 % of what the load says of itself: there is a least and a most (holdload.c).
+agrees() { # trace, histogram; output of holdload, what it is there
+	local got least most
+	got=$(sum "$1" "$2")
+	least=$(jq -s "map(select(.type == \"hold\").$4_least_ns) | add" "$3")
+	most=$(jq -s "map(select(.type == \"hold\").$4_ns) | add" "$3")
+	echo "$2 is $got, should be $least to $most"
+	[ "$most" -gt 0 ]
+	[ $((got * 100)) -le $((most * 105)) ]
+	[ $((got * 100)) -ge $((least * 95)) ]
 }
 
 lost_nothing() { # trace
@@ -28,8 +29,8 @@ lost_nothing() { # trace
 
 @test "a holder that sleeps, and threads that wait for it: within 5 %" {
 	"$SMAPTRACE" --offcpu -i 0.1 -f json -o "$tmp/trace" -- "$HOLDLOAD" --how sleep >"$tmp/out"
-	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load "$tmp/out" off_ns)" 5
-	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load "$tmp/out" waited_ns)" 5
+	agrees "$tmp/trace" offcpu_blocked "$tmp/out" off
+	agrees "$tmp/trace" offcpu_wait "$tmp/out" waited
 	# Each of them once: eight holds, three waiters.
 	jq -e 'select(.type == "end").maps[0].hists
 		| .offcpu_blocked.count >= 8 and .offcpu_wait.count >= 24' "$tmp/trace"
@@ -42,7 +43,7 @@ lost_nothing() { # trace
 @test "a holder that is preempted: within 5 %; nobody waits" {
 	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
 		"$HOLDLOAD" --how run --waiters 0 --msec 40 >"$tmp/out"
-	near "$(sum "$tmp/trace" offcpu_preempted)" "$(of_load "$tmp/out" off_ns)" 5
+	agrees "$tmp/trace" offcpu_preempted "$tmp/out" off
 	[ "$(sum "$tmp/trace" offcpu_wait)" -eq 0 ]
 	lost_nothing "$tmp/trace"
 }
@@ -52,8 +53,9 @@ lost_nothing() { # trace
 	trace "$tmp/trace" --offcpu -p "$pid"
 	go_on "$pid"
 	wait "$tracer"
-	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load <(sed 1d "$tmp/out") off_ns)" 5
-	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load <(sed 1d "$tmp/out") waited_ns)" 5
+	sed -i 1d "$tmp/out" # "hold"
+	agrees "$tmp/trace" offcpu_blocked "$tmp/out" off
+	agrees "$tmp/trace" offcpu_wait "$tmp/out" waited
 }
 
 # The functions of the busiest stack of a kind, innermost first, and its share of the time.
@@ -94,10 +96,10 @@ busiest() { # trace, kind
 	trace "$tmp/trace" --offcpu -d 1.5 -p "$pid"
 	go_on "$pid"
 	wait "$tracer"
-	# In a full window in the middle: the holder all the time, two waiters twice that.
-	jq -e -s 'map(select(.type == "window" and .seconds > 0.15)) | .[-2] | .seconds as $s
-		| .maps[0].hists | (.offcpu_blocked.sum / 1e9 / $s - 1 | fabs) < 0.05
-			and (.offcpu_wait.sum / 1e9 / $s / 2 - 1 | fabs) < 0.05' "$tmp/trace"
+	# In the last window but one, between samples: the holder all the time, two waiters twice that.
+	jq -e -s 'map(select(.type == "window")) | .[-2].maps[0] | .window.ns as $ns | .hists
+		| (.offcpu_blocked.sum / $ns - 1 | fabs) < 0.01
+			and (.offcpu_wait.sum / $ns / 2 - 1 | fabs) < 0.01' "$tmp/trace"
 	# What was added before the end is not added again: not more than there was time.
 	jq -e 'select(.type == "end") | .seconds as $s | .maps[0].hists
 		| .offcpu_blocked.sum / 1e9 <= $s and .offcpu_wait.sum / 1e9 <= 2 * $s' "$tmp/trace"
@@ -105,8 +107,6 @@ busiest() { # trace, kind
 
 @test "a process that hangs already: who waits, who holds, and where" {
 	start "$tmp/out" "^holding" "$HOLDLOAD" --say --rounds 1 --msec 60000 --waiters 2
-	# Both wait: without that, one might only be on its way.
-	wait_for bash -c "[ \$(grep -l futex /proc/$pid/task/*/wchan | wc -l) -ge 2 ]"
 	# Of a window, as the map was sampled: the whole trace begins before smaptrace is attached, and
 	# a window ends later than its samples on a machine that has other things to do.
 	"$SMAPTRACE" --offcpu -i 0.3 -d 1 -f json -o "$tmp/trace" -p "$pid"
@@ -141,8 +141,7 @@ busiest() { # trace, kind
 @test "children of a command are looked at, too; nothing is without --offcpu" {
 	"$SMAPTRACE" --offcpu -f json -o "$tmp/trace" -- \
 		sh -c '"$0" --how sleep --rounds 2 & "$0" --how sleep --rounds 2; wait' "$HOLDLOAD" >"$tmp/out"
-	near "$(sum "$tmp/trace" offcpu_blocked)" \
-		"$(jq -s 'map(select(.type == "hold").off_ns) | add' "$tmp/out")" 5
+	agrees "$tmp/trace" offcpu_blocked "$tmp/out" off
 	"$SMAPTRACE" -f json -o "$tmp/trace" -- "$HOLDLOAD" --rounds 1 >"$tmp/out"
 	[ "$(sum "$tmp/trace" offcpu_blocked)" -eq 0 ]
 	[ "$(jq 'select(.type == "header").offcpu' "$tmp/trace")" = false ]
@@ -164,8 +163,8 @@ busiest() { # trace, kind
 	"$CC" -Ilib "$tmp/become.c" "$O/libsmap.a" -pthread -lm -o "$tmp/become"
 	"$SMAPTRACE" --offcpu -i 0.05 -f json -o "$tmp/trace" -- \
 		"$tmp/become" "$HOLDLOAD" --how sleep --rounds 16 --waiters 1 >"$tmp/out"
-	near "$(sum "$tmp/trace" offcpu_blocked)" "$(of_load "$tmp/out" off_ns)" 5
-	near "$(sum "$tmp/trace" offcpu_wait)" "$(of_load "$tmp/out" waited_ns)" 5
+	agrees "$tmp/trace" offcpu_blocked "$tmp/out" off
+	agrees "$tmp/trace" offcpu_wait "$tmp/out" waited
 }
 
 @test "doctor says whether it can be done" {
