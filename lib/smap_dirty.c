@@ -42,7 +42,7 @@ void smap_refresh_locked(struct smap *map)
 	state->slots = map->table ? (uint64_t)map->table->groups * SMAP_GROUP : 0;
 	state->table_bytes = (map->table ? map->table->bytes : 0) +
 			     (smap_is_empty_view(read) ? 0 : smap_view_bytes(read)) +
-			     (map->dirty ? smap_view_bytes(map->dirty) : 0);
+			     (map->dirty ? smap_view_bytes(map->dirty) : 0) + smap_ahead_bytes(map);
 }
 
 void smap_promote_locked(struct smap *map, enum smap_reason reason)
@@ -216,7 +216,7 @@ static int reserve(struct smap *map, const struct smap_key *key, struct reserve 
 	}
 	if (!map->dirty) {
 		r->alloc_ns = smap_now_ns();
-		r->dirty = smap_view_alloc(table);
+		r->dirty = smap_view_alloc(table, true);
 		if (!r->dirty)
 			return -ENOMEM;
 		r->alloc_ns = smap_now_ns() - r->alloc_ns;
@@ -236,11 +236,11 @@ static void set_amended(struct smap *map)
 		atomic_store_explicit(&map->hot.read, rd | SMAP_AMENDED, memory_order_release);
 }
 
-/* Is there a dirty, a free slot for the key, and nothing to allocate? */
+/* Is there a dirty, a free slot for the key, and nothing to allocate or to make ready? */
 static bool has_room(const struct smap *map, const struct smap_key *key)
 {
-	return map->dirty && map->table->growth_left && key->len <= SMAP_INLINE_KEY &&
-	       !smap_table_is_stale(map->table);
+	return map->dirty && map->table->growth_left > map->table->ahead_at &&
+	       key->len <= SMAP_INLINE_KEY && !smap_table_is_stale(map->table);
 }
 
 SMAP_INLINE void add_key(struct smap *map, const struct smap_key *key, void *copy, void *value)
@@ -265,6 +265,8 @@ static __attribute__((noinline)) int insert_reserved(struct smap *map, const str
 {
 	struct reserve r = {0};
 
+	if (map->dirty && map->table->growth_left <= map->table->ahead_at)
+		smap_ahead_step_locked(map);
 	if (reserve(map, key, &r)) {
 		free(r.copy);
 		smap_view_free(r.dirty);

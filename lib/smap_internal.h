@@ -84,6 +84,7 @@ struct smap_table {
 	_Atomic(struct smap_view *) next;
 	_Atomic(uint64_t) *deleted; /* a bit per group: may hold NIL cells (V6) */
 	size_t growth_left;	    /* EMPTY slots that may still be taken; under mu */
+	size_t ahead_at;	    /* growth_left at which the next table is begun: smap_ahead.c */
 	size_t passed_by;	    /* slots given back in groups that probes pass; under mu */
 	uint64_t limbo_ticket;	    /* grace period after which LIMBO may become DELETED; or ... */
 #define SMAP_NO_TICKET UINT64_MAX   /* ... not drawn: read still lists some of them */
@@ -101,6 +102,27 @@ struct smap_table {
 	bool free_all;
 
 	void *slots;
+};
+
+/* What a move to another table needs; `old` while it lasts. */
+struct smap_move {
+	struct smap_table *table, *old;
+	struct smap_view *read, *dirty;
+};
+
+#ifdef SMAP_STRESS
+#define SMAP_AHEAD_BYTES 1
+#define SMAP_AHEAD_PART 2
+#else
+#define SMAP_AHEAD_BYTES (512 * 1024) /* a smaller table's successor costs less than a rebuild */
+#define SMAP_AHEAD_PART 16	      /* of the slots are free when it is begun */
+#endif
+
+/* The next table, while its memory is made ready: smap_ahead.c. */
+struct smap_ahead {
+	struct smap_move move; /* table: NULL = none */
+	size_t growth_left;    /* of the map's table when it was begun */
+	size_t done, total;    /* bytes that are present, of all blocks */
 };
 
 #define SMAP_MEASURED_MISSES 16 /* COST measures one in so many */
@@ -131,10 +153,11 @@ struct smap {
 	/* Under mu. */
 	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
 	struct smap_view *dirty;
-	struct smap_table *table;	/* of dirty, or of read when there is no dirty */
-	uint64_t batch_ticks;		/* when the first miss of state.pending came */
-	size_t filter_hint;		/* keys that the last filter had at its end */
-	size_t filter_adds;		/* keys added since the present one was made */
+	struct smap_table *table; /* of dirty, or of read when there is no dirty */
+	uint64_t batch_ticks;	  /* when the first miss of state.pending came */
+	size_t filter_hint;	  /* keys that the last filter had at its end */
+	size_t filter_adds;	  /* keys added since the present one was made */
+	struct smap_ahead ahead;
 	struct smap_policy_data policy; /* smap_policy.c */
 	size_t dirty_only;		/* entries listed in dirty and not in read */
 
@@ -181,11 +204,12 @@ _Static_assert(
 
 /* smap_memory.c */
 void *smap_block_alloc(size_t bytes, bool whole) SMAP_HIDDEN;
+void smap_block_populate(void *block, size_t bytes, size_t from, size_t to) SMAP_HIDDEN;
 void smap_block_free(void *block, size_t bytes) SMAP_HIDDEN;
 
 /* smap_view.c */
 void smap_empty_init(struct smap_empty *empty) SMAP_HIDDEN;
-struct smap_view *smap_view_alloc(struct smap_table *table) SMAP_HIDDEN;
+struct smap_view *smap_view_alloc(struct smap_table *table, bool now) SMAP_HIDDEN;
 void smap_view_free(struct smap_view *view) SMAP_HIDDEN;
 struct smap_table *smap_table_alloc(const struct smap *map, size_t entries) SMAP_HIDDEN;
 void smap_table_free(struct smap *map, struct smap_table *table) SMAP_HIDDEN;
@@ -208,14 +232,20 @@ void smap_unexpunge_locked(struct smap *map, size_t index, const struct smap_key
 void smap_refresh_locked(struct smap *map) SMAP_HIDDEN;
 
 /* smap_move.c: another table for the same entries */
-struct smap_move {
-	struct smap_table *table, *old;
-	struct smap_view *read, *dirty;
-};
+int smap_move_alloc(const struct smap *map, size_t entries, bool now,
+		    struct smap_move *ret_move) SMAP_HIDDEN;
 int smap_move_prepare(struct smap *map, struct smap_move *ret_move) SMAP_HIDDEN;
+size_t smap_move_listed(const struct smap *map) SMAP_HIDDEN;
+size_t smap_move_entries(const struct smap *map, size_t listed) SMAP_HIDDEN;
 void smap_move_build(struct smap *map, struct smap_move *move) SMAP_HIDDEN;
 void smap_move_finish(struct smap *map, struct smap_move *move) SMAP_HIDDEN;
 int smap_clear_locked(struct smap *map, size_t *ret_deleted) SMAP_HIDDEN;
+
+/* smap_ahead.c: memory of the next table, with mu held; drop also when nobody uses the map */
+void smap_ahead_step_locked(struct smap *map) SMAP_HIDDEN;
+bool smap_ahead_take_locked(struct smap *map, struct smap_move *ret_move) SMAP_HIDDEN;
+void smap_ahead_drop(struct smap *map) SMAP_HIDDEN;
+size_t smap_ahead_bytes(const struct smap *map) SMAP_HIDDEN;
 
 /* smap_lock.c: the mutex, and what a miss tells those who listen */
 struct smap_hold {
@@ -371,10 +401,15 @@ SMAP_INLINE bool smap_is_empty_view(const struct smap_view *view)
 	return !view->table;
 }
 
+SMAP_INLINE smap_cell *slot_cell(void *slots, size_t index, const bool is_u64)
+{
+	return is_u64 ? &((struct smap_slot_u64 *)slots)[index].cell
+		      : &((struct smap_slot_bytes *)slots)[index].cell;
+}
+
 SMAP_INLINE smap_cell *smap_slot_cell(const struct smap *map, void *slots, size_t index)
 {
-	return map->is_u64 ? &((struct smap_slot_u64 *)slots)[index].cell
-			   : &((struct smap_slot_bytes *)slots)[index].cell;
+	return slot_cell(slots, index, map->is_u64);
 }
 
 #endif

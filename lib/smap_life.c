@@ -162,6 +162,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
 	smap_registry_remove(map);
 	*(volatile smap_u64 *)&map->state.magic = 0; /* for who reads us from outside */
+	smap_ahead_drop(map);
 	if (map->table) {
 		map->table->read = read;
 		map->table->dead = view;

@@ -47,6 +47,20 @@ static void *map_aligned(size_t bytes)
 	return p + before;
 }
 
+/* Make some bytes of a block present, which else costs a fault for each page; or nothing. */
+void smap_block_populate(void *block, size_t bytes, size_t from, size_t to)
+{
+	if (bytes < LARGE)
+		return;
+#ifdef MADV_POPULATE_WRITE
+	from = from / PAGE * PAGE;
+	to = to < bytes ? to / PAGE * PAGE : mapped_bytes(bytes);
+	(void)madvise((char *)block + from, to - from, MADV_POPULATE_WRITE); /* Linux 5.14 */
+#else
+	(void)block, (void)from, (void)to;
+#endif
+}
+
 /*
  * Aligned to a cache line; not cleared. NULL if there is no memory. whole: all of it will be written
  * at once, which is faster when the pages are there already.
@@ -64,10 +78,8 @@ void *smap_block_alloc(size_t bytes, bool whole)
 	if (p && mapped >= HUGE)
 		(void)madvise(p, mapped, MADV_HUGEPAGE); /* where refused: small pages */
 #endif
-#ifdef MADV_POPULATE_WRITE
 	if (p && whole)
-		(void)madvise(p, mapped, MADV_POPULATE_WRITE); /* Linux 5.14 */
-#endif
+		smap_block_populate(p, bytes, 0, bytes);
 	return p;
 }
 

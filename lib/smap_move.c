@@ -70,10 +70,15 @@ static void retire_table(struct smap *map, struct smap_table *table, uint64_t it
 	smap_retire_node(&table->node);
 }
 
-/* Room for half as many again as are listed; small tables double. After many deletes: less. */
-static size_t wanted_entries(const struct smap *map)
+/* Entries that a new table has to have room for, and one more. */
+size_t smap_move_listed(const struct smap *map)
 {
-	size_t listed = current_read(map)->len + map->dirty_only + 1;
+	return current_read(map)->len + map->dirty_only + 1;
+}
+
+/* Room for half as many again as are listed; small tables double. After many deletes: less. */
+size_t smap_move_entries(const struct smap *map, size_t listed)
+{
 	size_t wanted = listed < 1024 ? listed * 2 : listed + listed / 2;
 
 #ifdef SMAP_STRESS /* a build that moves as often as it can */
@@ -83,60 +88,138 @@ static size_t wanted_entries(const struct smap *map)
 	return wanted > map->state.initial_dirty ? wanted : map->state.initial_dirty;
 }
 
-/* Allocate all that a move needs. 0 or -ENOMEM. */
-int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
+/* Allocate all that a move needs, to be written now or later. 0 or -ENOMEM. */
+int smap_move_alloc(const struct smap *map, size_t entries, bool now, struct smap_move *ret_move)
 {
-	struct smap_move m = {.table = smap_table_alloc(map, wanted_entries(map))};
+	struct smap_move m = {.table = smap_table_alloc(map, entries)};
 
 	if (!m.table)
 		return -ENOMEM;
-	m.read = smap_view_alloc(m.table);
-	m.dirty = smap_view_alloc(m.table);
+	m.read = smap_view_alloc(m.table, now);
+	m.dirty = smap_view_alloc(m.table, now);
 	if (!m.read || !m.dirty) {
 		smap_view_free(m.read);
 		smap_view_free(m.dirty);
-		smap_table_free(map, m.table);
+		smap_table_free(NULL, m.table);
 		return -ENOMEM;
 	}
+	if (now)
+		smap_block_populate(m.table, m.table->bytes, 0, m.table->bytes);
 	*ret_move = m;
 	return 0;
+}
+
+/* With mu held. 0 or -ENOMEM. */
+int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
+{
+	if (smap_ahead_take_locked(map, ret_move))
+		return 0;
+	return smap_move_alloc(map, smap_move_entries(map, smap_move_listed(map)), true, ret_move);
+}
+
+/*
+ * As smap_view_take(), in a view that nothing was ever dropped from, so that a number for each group
+ * says what is free: a group's bytes need not be read while they are written.
+ */
+SMAP_INLINE size_t take_next(struct smap_view *view, uint16_t *taken, uint64_t hash)
+{
+	size_t g = smap_home(view->groups, hash);
+
+	while (smap_unlikely(taken[g] == SMAP_GROUP)) {
+		view->overflow[g] |= smap_overflow_bit(hash);
+		if (++g == view->groups)
+			g = 0;
+	}
+	return g * SMAP_GROUP + taken[g]++;
+}
+
+/* The hash of the key in a slot: as smap_slot_key(), and quicker for most. */
+SMAP_INLINE uint64_t slot_hash(const struct smap *map, size_t index, const bool is_u64)
+{
+	struct smap_key key;
+
+	if (is_u64)
+		return smap_hash_u64(map, ((struct smap_slot_u64 *)map->table->slots)[index].key);
+	if (smap_likely(!map->hash)) {
+		const struct smap_slot_bytes *slot =
+			&((struct smap_slot_bytes *)map->table->slots)[index];
+
+		if (smap_likely(slot->len <= SMAP_INLINE_KEY))
+			return smap_hot_hash_words(&map->hot, slot->word, slot->len);
+	}
+	smap_slot_key(map, map->table, index, &key);
+	return key.hash;
+}
+
+/* A key as it stands in its slot: a long one's memory belongs to the new slot then. */
+SMAP_INLINE void copy_slot_key(const struct smap_table *old, size_t from, struct smap_table *table,
+			       size_t to, const bool is_u64)
+{
+	const struct smap_slot_bytes *source;
+	struct smap_slot_bytes *slot;
+
+	if (is_u64) {
+		((struct smap_slot_u64 *)table->slots)[to].key =
+			((struct smap_slot_u64 *)old->slots)[from].key;
+		return;
+	}
+	source = &((struct smap_slot_bytes *)old->slots)[from];
+	slot = &((struct smap_slot_bytes *)table->slots)[to];
+	slot->word[0] = source->word[0];
+	slot->word[1] = source->word[1];
+	slot->len = source->len;
 }
 
 /*
  * Carry one listed slot over. `dirty` of the new table decides about places, so every slot is
  * taken there; what dirty does not list becomes LIMBO. The overflow words are dirty's too.
  */
-static void carry(struct smap *map, struct smap_move *m, size_t from, bool in_read, bool in_dirty)
+SMAP_INLINE void carry(struct smap *map, struct smap_move *m, size_t from, bool in_read,
+		       bool in_dirty, const bool is_u64)
 {
-	struct smap_table *old = map->table;
-	struct smap_key key;
-	void *copy = NULL;
+	uint64_t hash = slot_hash(map, from, is_u64);
+	size_t to = take_next(m->dirty, m->read->overflow, hash);
 	uintptr_t value = from; /* until close, the new cell of an entry of read says whence */
-	size_t to;
 
-	smap_slot_key(map, old, from, &key);
-	if (key.len > SMAP_INLINE_KEY)
-		copy = (void *)(uintptr_t)key.bytes;
-	to = smap_view_take(m->dirty, key.hash);
-	smap_slot_set_key(map, m->table, to, &key, copy);
-	m->read->ctrl[to] = in_read ? smap_tag(key.hash) : SMAP_CTRL_EMPTY;
+	copy_slot_key(map->table, from, m->table, to, is_u64);
+	if (in_read)
+		m->read->ctrl[to] = smap_tag(hash);
 	m->read->len += in_read;
-	if (!in_dirty) {
-		m->dirty->ctrl[to] = SMAP_CTRL_LIMBO;
-		m->dirty->len--;
-		m->table->has_limbo = true;
-		m->table->limbo_ticket = SMAP_NO_TICKET;
-	}
+	m->dirty->ctrl[to] = in_dirty ? smap_tag(hash) : SMAP_CTRL_LIMBO;
+	m->dirty->len += in_dirty;
 	if (!in_read) {
 		/* relaxed: an entry of dirty alone, only under mu */
-		value = atomic_load_explicit(smap_slot_cell(map, old->slots, from),
+		value = atomic_load_explicit(slot_cell(map->dirty->slots, from, is_u64),
 					     memory_order_relaxed);
-		if (value == SMAP_NIL)
+		if (smap_unlikely(value == SMAP_NIL))
 			smap_mark_deleted(m->table, to);
 	}
 	/* relaxed: published by close() or with the view */
-	atomic_store_explicit(smap_slot_cell(map, m->table->slots, to), value,
-			      memory_order_relaxed);
+	atomic_store_explicit(slot_cell(m->table->slots, to, is_u64), value, memory_order_relaxed);
+}
+
+/* All that one group of the old table lists. */
+SMAP_INLINE void carry_group(struct smap *map, struct smap_move *m, const struct smap_view *read,
+			     size_t first, const bool is_u64)
+{
+	struct smap_view *dirty = map->dirty;
+	uint32_t in_dirty = smap_group_listed(dirty->ctrl + first);
+	uint32_t in_read = read ? smap_group_listed(read->ctrl + first) : 0;
+	uint32_t expunged = promotes(map) ? 0 : in_read & ~in_dirty;
+
+	for (uint32_t mask = in_dirty | expunged; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctz(mask);
+
+		carry(map, m, first + i, in_read >> i & 1, in_dirty >> i & 1, is_u64);
+		m->table->growth_left--;
+	}
+	if (smap_likely(!expunged))
+		return;
+	m->table->has_limbo = true;
+	m->table->limbo_ticket = SMAP_NO_TICKET;
+	/* What stays LIMBO in the old dirty owns a key that goes with the old table. */
+	for (; expunged; expunged &= expunged - 1)
+		dirty->ctrl[first + (unsigned)__builtin_ctz(expunged)] = SMAP_CTRL_EMPTY;
 }
 
 /* Fill the new table and make it the map's dirty; read is still the old one. */
@@ -144,20 +227,17 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 {
 	struct smap_view *read = current_read(map), *dirty = map->dirty;
 	size_t slots = (size_t)dirty->groups * SMAP_GROUP;
-	bool has_read = !smap_is_empty_view(read);
 
-	memset(m->read->ctrl, SMAP_CTRL_EMPTY, m->read->groups * SMAP_GROUP);
+	memset(m->read->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(m->read->groups));
 	memset(m->dirty->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(m->dirty->groups));
-	for (size_t i = 0; i < slots; i++) {
-		bool in_read = has_read && smap_is_listed(read->ctrl[i]);
-		bool in_dirty = smap_is_listed(dirty->ctrl[i]);
-
-		if (in_dirty || (in_read && !promotes(map)))
-			carry(map, m, i, in_read, in_dirty);
-		/* What stays LIMBO in the old dirty owns a key that goes with the old table. */
-		if (in_read && !in_dirty && !promotes(map))
-			dirty->ctrl[i] = SMAP_CTRL_EMPTY;
-	}
+	m->table->long_keys = map->table->long_keys;
+	if (smap_is_empty_view(read))
+		read = NULL;
+	for (size_t first = 0; first < slots; first += SMAP_GROUP)
+		if (map->is_u64)
+			carry_group(map, m, read, first, true);
+		else
+			carry_group(map, m, read, first, false);
 	memcpy(m->read->overflow, m->dirty->overflow, m->read->groups * sizeof(uint16_t));
 	m->old = map->table;
 	m->old->dead = dirty;
@@ -166,30 +246,42 @@ void smap_move_build(struct smap *map, struct smap_move *m)
 	map->state.growths++;
 }
 
-/* Move the cells of read, one by one, from under the hands of those who use them. */
-static void close_cells(struct smap *map, const struct smap_view *old_read, struct smap_move *m)
+/* Move one cell of read from under the hands of those who use it. */
+SMAP_INLINE void close_cell(const struct smap_view *old_read, struct smap_move *m, size_t to,
+			    const bool is_u64)
 {
-	for (size_t to = 0; to < (size_t)m->read->groups * SMAP_GROUP; to++) {
-		smap_cell *cell, *old;
-		uintptr_t value;
+	smap_cell *cell = slot_cell(m->table->slots, to, is_u64);
+	/* relaxed: our own mark from carry() */
+	smap_cell *old = slot_cell(old_read->slots,
+				   atomic_load_explicit(cell, memory_order_relaxed), is_u64);
+	/* Acquire: pairs with the stores of values in smap.c (G2 for who finds it here) */
+	uintptr_t value = atomic_load_explicit(old, memory_order_acquire);
 
-		if (!smap_is_listed(m->read->ctrl[to]))
-			continue;
-		cell = smap_slot_cell(map, m->table->slots, to);
-		/* relaxed: our own mark from carry() */
-		old = smap_slot_cell(map, old_read->slots,
-				     atomic_load_explicit(cell, memory_order_relaxed));
-		/* Acquire: pairs with the stores of values in smap.c (G2 for who finds it here) */
-		value = atomic_load_explicit(old, memory_order_acquire);
-		do {
-			/* relaxed: published by the compare-and-swap */
-			atomic_store_explicit(cell, value, memory_order_relaxed);
-			/* Release: pairs with the acquire loads that meet MOVED in smap.c; who sees
-			 * it sees the value in the new cell. Acquire: as above. */
-		} while (!atomic_compare_exchange_strong_explicit(
-			old, &value, SMAP_MOVED, memory_order_acq_rel, memory_order_acquire));
-		if (value == SMAP_NIL)
-			smap_mark_deleted(m->table, to);
+	do {
+		/* relaxed: published by the compare-and-swap */
+		atomic_store_explicit(cell, value, memory_order_relaxed);
+		/* Release: pairs with the acquire loads that meet MOVED in smap.c; who sees
+		 * it sees the value in the new cell. Acquire: as above. */
+	} while (!atomic_compare_exchange_strong_explicit(
+		old, &value, SMAP_MOVED, memory_order_acq_rel, memory_order_acquire));
+	if (value == SMAP_NIL)
+		smap_mark_deleted(m->table, to);
+}
+
+static void close_cells(const struct smap *map, const struct smap_view *old_read,
+			struct smap_move *m)
+{
+	for (size_t first = 0; first < (size_t)m->read->groups * SMAP_GROUP; first += SMAP_GROUP) {
+		uint32_t mask = smap_group_listed(m->read->ctrl + first);
+
+		for (; mask; mask &= mask - 1) {
+			size_t to = first + (unsigned)__builtin_ctz(mask);
+
+			if (map->is_u64)
+				close_cell(old_read, m, to, true);
+			else
+				close_cell(old_read, m, to, false);
+		}
 	}
 }
 
@@ -243,7 +335,7 @@ static int clear_prepare(struct smap *map, struct clearing *c)
 	*c = (struct clearing){0};
 	if (map->dirty) {
 		c->table = smap_table_alloc(map, map->state.initial_dirty);
-		c->dirty = c->table ? smap_view_alloc(c->table) : NULL;
+		c->dirty = c->table ? smap_view_alloc(c->table, true) : NULL;
 		if (!c->dirty)
 			goto nomem;
 		memset(c->dirty->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(c->dirty->groups));
@@ -293,6 +385,7 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted)
 	if (clear_prepare(map, &c))
 		return -ENOMEM;
 	smap_filter_drop_locked(map);
+	smap_ahead_drop(map);
 	if (old)
 		/* Release: pairs with the acquire in smap.c:follow(). */
 		atomic_store_explicit(&old->next, &map->empty.view, memory_order_release);

@@ -44,12 +44,6 @@ SMAP_INLINE uintptr_t load_cell(const smap_cell *cell)
 	return atomic_load_explicit(cell, memory_order_acquire);
 }
 
-SMAP_INLINE smap_cell *slot_cell(void *slots, size_t index, const bool is_u64)
-{
-	return is_u64 ? &((struct smap_slot_u64 *)slots)[index].cell
-		      : &((struct smap_slot_bytes *)slots)[index].cell;
-}
-
 /* After MOVED: the view of the table that the cells went to. */
 SMAP_INLINE const struct smap_view *follow(const struct smap_view *view)
 {

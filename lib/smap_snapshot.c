@@ -86,7 +86,7 @@ static struct smap_snapshot *snapshot_alloc(const struct smap *map, size_t entri
 	snapshot->shape.ctx = map->ctx;
 	atomic_init(&snapshot->refs, 1);
 	table = smap_table_alloc(map, entries);
-	snapshot->view = table ? smap_view_alloc(table) : NULL;
+	snapshot->view = table ? smap_view_alloc(table, true) : NULL;
 	if (!snapshot->view) {
 		smap_table_free(&snapshot->shape, table);
 		free(snapshot);

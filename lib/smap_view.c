@@ -51,11 +51,14 @@ static void view_retired(struct smap *map, struct smap_node *node)
 		(struct smap_view *)(void *)((char *)node - offsetof(struct smap_view, node)));
 }
 
-/* A view of the table; its control bytes and overflow words are for the caller to fill. */
-struct smap_view *smap_view_alloc(struct smap_table *table)
+/*
+ * A view of the table; its control bytes and overflow words are for the caller to fill, now or
+ * later.
+ */
+struct smap_view *smap_view_alloc(struct smap_table *table, bool now)
 {
 	struct smap_view shape = {.groups = table->groups};
-	struct smap_view *view = smap_block_alloc(smap_view_bytes(&shape), true);
+	struct smap_view *view = smap_block_alloc(smap_view_bytes(&shape), now);
 
 	if (!view)
 		return NULL;
@@ -92,6 +95,7 @@ struct smap_table *smap_table_alloc(const struct smap *map, size_t entries)
 		       round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE));
 	table->groups = (uint32_t)groups;
 	table->growth_left = SMAP_LOAD(groups * SMAP_GROUP);
+	table->ahead_at = bytes < SMAP_AHEAD_BYTES ? 0 : table->growth_left / SMAP_AHEAD_PART;
 	table->bytes = bytes;
 	table->deleted = (void *)((char *)table + round_up(sizeof(*table), SMAP_CACHE_LINE));
 	table->slots = (char *)table->deleted + round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE);
