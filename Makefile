@@ -10,6 +10,9 @@ SOVER	:= 0
 # Looked up when used: on a fresh machine `make deps` brings the compiler first.
 MULTIARCH = $(shell $(CC) -print-multiarch 2>/dev/null)
 comma	:= ,
+# For another architecture: ARCH as its `uname -m` says, CC, and the root of its libraries.
+ARCH	?= $(shell uname -m)
+SYSROOT	?=
 
 CC	?= gcc
 CLANG	?= clang
@@ -45,13 +48,13 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo check bench install fmt fmt-check clean help workloads units
-.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels
+.PHONY: all deps demo check bench install fmt fmt-check clean help workloads units lib-tests
+.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels arm64
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 24
 
 # --- set-up ---------------------------------------------------------------
 
@@ -87,8 +90,8 @@ $(O)/libsmap.so: $(O)/libsmap.so.$(SOVER)
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) lib/smap_state.h lib/smap_probes.h Makefile
 	$(call msg,BPF,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -g -O2 -mcpu=v3 -Wall -Werror -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
-		$(if $(MULTIARCH),-I/usr/include/$(MULTIARCH)) -c $< -o $@
+	$(Q)$(CLANG) -target bpf -g -O2 -mcpu=v3 -Wall -Werror -D__TARGET_ARCH_$(patsubst x86_64,x86,$(ARCH:aarch64=arm64)) \
+		$(if $(MULTIARCH),-I$(SYSROOT)/usr/include/$(MULTIARCH)) -c $< -o $@
 
 $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call msg,SKEL,$@)
@@ -161,6 +164,12 @@ $(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
 	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -Iuser -Ibpf -I$(O)/bpf -I$(O)/user -MMD -MP -MF $@.d $< $(USER_MOD) \
 		$(O)/libsmap.a $(USER_LIBS) -lcmocka -o $@
 
+# Those of the library need nothing else, which is all that there is on a machine without the tool.
+$(O)/tests/test_smap_%: tests/test_smap_%.c $(O)/libsmap.a Makefile
+	$(call msg,TEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lcmocka -o $@
+
 # The library under tests/yield.h, for tests that stop threads at chosen accesses.
 YIELD_OBJ := $(LIB_SRC:%.c=$(O)/yield/%.o)
 $(O)/yield/%.o: %.c tests/yield.h Makefile
@@ -195,10 +204,15 @@ endef
 $(eval $(call stress_rule,tsan,thread))
 $(eval $(call stress_rule,asan,address$(comma)undefined))
 
+$(eval $(call stress_rule,ubsan,undefined -fsanitize-undefined-trap-on-error))
+
+# The tests of the library that need no sanitizer's runtime: tests/cross.sh.
+LIB_TESTS := $(filter $(O)/tests/test_smap_%,$(UNITS)) $(STRESS:%.c=$(O)/%.ubsan)
 STRESS_BIN := $(foreach s,tsan asan,$(STRESS:%.c=$(O)/%.$(s)))
 
 workloads: $(WORKLOADS)
 units: $(UNITS)
+lib-tests: $(O)/libsmap.so $(LIB_TESTS)
 
 check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER)  ## run all tests; the last line counts them
 	$(Q)O=$(O) CC="$(CC)" tests/run.sh
@@ -217,6 +231,9 @@ fuzz: all  ## fuzz the library for SECONDS=N (60)
 
 coverage:  ## line and branch coverage of the library
 	$(Q)O=$(O) CC="$(CC)" tests/coverage.sh
+
+arm64: all  ## build it all for arm64 and run the tests in qemu
+	$(Q)O=$(O) tests/cross.sh $@
 
 kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu
 	$(Q)O=$(O) tests/kernels.sh

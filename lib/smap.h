@@ -83,6 +83,11 @@
 #ifndef SMAP_H
 #define SMAP_H
 
+/* Counters and read sections are words of 64 bits that one instruction changes; hashing takes 128. */
+#if __SIZEOF_POINTER__ < 8
+#error "libsmap needs a processor, and a compiler's target, with 64-bit pointers"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

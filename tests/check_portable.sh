@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Without SIMD instructions the library passes the same tests: those in which it matters what a
-# group of control bytes says. -DSMAP_PORTABLE is what processors other than x86 compile.
+# group of control bytes says. -DSMAP_PORTABLE is what processors other than x86 compile. Where
+# pointers have 32 bits the library says that it cannot work.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 . tests/check.bash
@@ -29,3 +30,14 @@ for name in $tests; do
 		exit 1
 	}
 done
+
+needs clang
+for target in i386-linux-gnu arm-linux-gnueabihf x86_64-linux-gnux32; do
+	clang --target=$target -fsyntax-only -x c lib/smap.h 2>&1 | grep -q 'error: "libsmap needs' || {
+		echo "smap.h compiles for $target"
+		exit 1
+	}
+done
+if clang --target=x86_64-linux-gnu -fsyntax-only -x c lib/smap.h 2>&1 | grep 'libsmap needs'; then
+	exit 1
+fi

@@ -3,14 +3,19 @@
 # The probe contract, seen in what was built: libsmap.so, a program linked with
 # libsmap.a, and both stripped. Every probe of SMAP_PROBES stands there exactly
 # once, with its arguments in the argument registers, a semaphore of its own in
-# writable memory, and a site that is the five-byte nop within one page; the note
-# that leads to the registry is there too. Built with -DSMAP_NO_PROBES, none is.
+# writable memory, and a site that is the nop of the machine (five bytes on x86-64) within one
+# page; the note that leads to the registry is there too. Built with -DSMAP_NO_PROBES, none is.
+# RUN: what runs programs of another machine (tests/cross.sh).
 set -eu
 cd "$(dirname "$0")/.."
 O=${O:-.output}
 CC=${CC:-gcc}
 
-[ "$(uname -m)" = x86_64 ] || { echo "argument registers are checked on x86-64 only"; exit 77; }
+case $("$CC" -dumpmachine) in
+x86_64-*) registers="%rdi %rsi %rdx %rcx %r8 %r9" nop="0f 1f 44 00 00" nop_size=5 ;;
+aarch64-*) registers="x0 x1 x2 x3 x4 x5" nop=d503201f nop_size=4 ;;
+*) echo "the argument registers of this machine are not known"; exit 77 ;;
+esac
 for tool in readelf objdump strip; do
 	command -v $tool >/dev/null || { echo "no $tool here"; exit 77; }
 done
@@ -36,11 +41,11 @@ probes_of() {
 # "name;arguments": what the list promises
 promised() {
 	printf '#include "lib/smap_probes.h"\n#define P(name, n, ...) @ name n\nSMAP_PROBES(P)\n' |
-		"$CC" -E -P -I. - | tr '@' '\n' | awk '
-		BEGIN { split("rdi rsi rdx rcx r8 r9", reg) }
+		"$CC" -E -P -I. - | tr '@' '\n' | awk -v registers="$registers" '
+		BEGIN { split(registers, reg) }
 		NF == 2 {
 			args = ""
-			for (i = 1; i <= $2; i++) args = args (i > 1 ? " " : "") "8@%" reg[i]
+			for (i = 1; i <= $2; i++) args = args (i > 1 ? " " : "") "8@" reg[i]
 			print $1 ";" args
 		}'
 }
@@ -59,9 +64,9 @@ writable() {
 }
 
 check_site() { # binary, name, address
-	[ $((($3) % 4096)) -le $((4096 - 5)) ] || fail "$1: $2: the nop at $3 crosses a page"
-	objdump -d --start-address="$3" --stop-address=$(($3 + 5)) "$1" |
-		grep -q '0f 1f 44 00 00' || fail "$1: $2: no five-byte nop at $3"
+	[ $((($3) % 4096)) -le $((4096 - nop_size)) ] || fail "$1: $2: the nop at $3 crosses a page"
+	objdump -d --start-address="$3" --stop-address=$(($3 + nop_size)) "$1" |
+		grep -q "$nop" || fail "$1: $2: no nop ($nop) at $3"
 }
 
 check_binary() {
@@ -102,7 +107,9 @@ make_program() { # output, library, further flags
 	lib=$2
 	shift 2
 	"$CC" -O2 -pthread -Ilib "$@" "$tmp/main.c" "$lib" -o "$out"
-	"$out" || fail "$out does not run"
+	# Words are meant to split.
+	# shellcheck disable=SC2086
+	${RUN:-} "$out" || fail "$out does not run"
 }
 
 promised | sort >"$tmp/want"

@@ -65,7 +65,19 @@ expect "a program that ran nothing" "0 passed, 1 failed, 0 skipped" 1 $?
 script "$dir/out/tests/test_mixed" 'printf "1..1\nok 1 - a\n1..1\nok 1 - b\n"'
 runner
 expect "two groups in one program" "2 passed, 0 failed, 0 skipped" 0 $?
-rm "$dir"/out/tests/test_mixed
+
+# Under an emulator, which cannot do everything: cmocka's way to say "skip" has no reason.
+script "$dir/emulator" 'export EMULATED=1; exec "$@"'
+script "$dir/out/tests/test_mixed" 'test "$EMULATED" || exit 1
+	printf "1..3\nnot ok 1 - a\nnot ok 2 # SKIP b\nok 3 - c\n"; exit 1'
+script "$dir/out/tests/test_never" 'exit 1'
+printf 'test_mixed:a cannot fork\ntest_mixed:b cannot step\ntest_never cannot start\n' >"$dir/cannot"
+RUN=$dir/emulator CANNOT=$dir/cannot runner
+expect "what an emulator cannot do" "1 passed, 0 failed, 3 skipped" 0 $?
+for reason in "1 - a: cannot fork" "b: cannot step" "test_never: cannot start"; do has "$reason"; done
+RUN=$dir/emulator runner
+expect "the same with nothing listed" "1 passed, 2 failed, 1 skipped" 1 $?
+rm "$dir"/out/tests/test_*
 
 script "$dir/out/tests/stress_x.asan" 'exit 0'
 script "$dir/out/tests/stress_x.tsan" 'echo WARNING: ThreadSanitizer; exit 66'

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Install what building, testing and the demo need, from Debian's own packages.
-# Does nothing, and needs no root, when everything is already there.
+# Does nothing, and needs no root, when everything is already there. --list prints what it would.
 set -eu
 
 packages="
@@ -14,6 +14,11 @@ packages="
 	libmicrohttpd-dev libcurl4-openssl-dev prometheus yq curl chromium fonts-dejavu-core
 	libprotobuf-c-dev protobuf-c-compiler golang-go
 "
+
+if [ "${1:-}" = --list ]; then
+	printf '%s\n' $packages
+	exit
+fi
 
 # Where npm is already there it brought its own node, which Debian's would collide with.
 command -v npm >/dev/null || packages="$packages nodejs npm"

@@ -8,12 +8,15 @@
 #   tests/check_*.sh           a script; exit 0 pass, 77 skip (reason on stdout), else fail
 #   $O/tests/stress_*.tsan     a program; exit 0 pass (TSan without address randomisation:
 #   $O/tests/stress_*.asan     where that is high, its runtime refuses to start)
+#   $O/tests/stress_*.ubsan
 #   tests/cli_*.bats           bats; each of its tests counts
 # A program that crashes, runs into its deadline or prints a plan that it does
 # not keep has failed, whatever its cases said. Output is shown of failures only.
 #
 # Environment: O build tree (.output), V=1 shows all output, TESTS folder of the
-# sources (tests), DEADLINE seconds for each program (300).
+# sources (tests), DEADLINE seconds for each program (300), RUN a command that runs the
+# programs of the build tree (an emulator), CANNOT a file with what cannot work there:
+# "PROGRAM reason", which is not run, or "PROGRAM:CASE reason", of which a failure is a skip.
 #
 # The last line is "N passed, N failed, N skipped". Exit 1 if anything failed or
 # nothing passed.
@@ -36,6 +39,11 @@ selected() { # name, then the substrings
 		[[ $name == *"$part"* ]] && return 0
 	done
 	return 1
+}
+
+# Why a program, or PROGRAM:CASE, cannot work here; fails if nothing says so.
+cannot() { # name
+	[ -n "${CANNOT:-}" ] && sed -n "s/^$1[[:space:]]\{1,\}//p" "$CANNOT" | grep .
 }
 
 pass() { passed=$((passed + 1)); echo "  PASS  $1"; }
@@ -65,7 +73,7 @@ limited() { # everything it starts goes with it
 
 # TAP in $log. Counts its cases; then the program's own status.
 count_tap() { # name, exit status
-	local name=$1 status=$2 line plan=-1 seen=0 bad=0 plans=0
+	local name=$1 status=$2 line plan=-1 seen=0 bad=0 plans=0 reason
 	while IFS= read -r line; do
 		case $line in
 		[0-9]*..[0-9]*)
@@ -77,10 +85,21 @@ count_tap() { # name, exit status
 			line=${line#ok }
 			skip "$name: ${line%% # *}" "$(sed 's/.*# [sS][kK][iI][pP] *//' <<<"$line")"
 			;;
+		"not ok "*"# SKIP "*) # so cmocka says it, with the name and no reason
+			seen=$((seen + 1))
+			line=${line#*# SKIP }
+			skip "$name: $line" "$(cannot "$name:$line")"
+			;;
 		"ok "*) seen=$((seen + 1)) passed=$((passed + 1)) ;;
 		"not ok "*)
-			seen=$((seen + 1)) bad=$((bad + 1))
-			fail "$name: ${line#not ok }" "see below"
+			seen=$((seen + 1)) line=${line#not ok }
+			if reason=$(cannot "$name:${line#* - }"); then
+				skip "$name: $line" "$reason"
+				[ "$status" -ge 124 ] || status=0 # it counts such cases
+				continue
+			fi
+			bad=$((bad + 1))
+			fail "$name: $line" "see below"
 			;;
 		esac
 	done <"$log"
@@ -96,7 +115,7 @@ count_tap() { # name, exit status
 }
 
 run_cmocka() {
-	CMOCKA_MESSAGE_OUTPUT=TAP limited "$1"
+	CMOCKA_MESSAGE_OUTPUT=TAP limited ${RUN:-} "$1"
 	count_tap "${1##*/}" $?
 }
 
@@ -121,7 +140,7 @@ run_stress() {
 	local name=${1##*/} status
 	case $1 in
 	*.tsan) limited setarch -R "$1" ;;
-	*) limited "$1" ;;
+	*) limited ${RUN:-} "$1" ;;
 	esac
 	status=$?
 	if [ $status -eq 0 ]; then
@@ -133,12 +152,17 @@ run_stress() {
 }
 
 each() { # runner, files; the substrings are in "${wanted[@]}"
-	local runner=$1 file
+	local runner=$1 file reason
 	shift
 	for file in "$@"; do
 		[ -f "$file" ] || continue # a pattern that matched nothing
 		[[ $file == *.d ]] && continue # what make knows about a test
-		selected "${file##*/}" ${wanted[@]+"${wanted[@]}"} && "$runner" "$file"
+		selected "${file##*/}" ${wanted[@]+"${wanted[@]}"} || continue
+		if reason=$(cannot "${file##*/}"); then
+			skip "${file##*/}" "$reason"
+		else
+			"$runner" "$file"
+		fi
 	done
 }
 
@@ -146,7 +170,7 @@ wanted=("$@")
 each run_cmocka "$O"/tests/test_*
 each run_script "$tests"/check_*.sh
 each run_bats "$tests"/cli_*.bats
-each run_stress "$O"/tests/stress_*.tsan "$O"/tests/stress_*.asan
+each run_stress "$O"/tests/stress_*.tsan "$O"/tests/stress_*.asan "$O"/tests/stress_*.ubsan
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
