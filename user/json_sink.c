@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include "json_text.h"
 #include "names.h"
 
 /* Chunks have a byte or a few: each by itself is a fifth more time, fwrite_unlocked() or not. */
@@ -47,7 +48,8 @@ int json_put(struct sink *sink, json_t *value, size_t flags)
 
 	if (!value)
 		return -ENOMEM;
-	if (json_dump_callback(value, put_chunk, &gather, JSON_REAL_PRECISION(12) | flags) < 0)
+	if (json_dump_callback(value, put_chunk, &gather,
+			       JSON_REAL_PRECISION(JSON_TEXT_DIGITS) | flags) < 0)
 		err = sink->err ? sink->err : -EIO;
 	flush(&gather);
 	json_decref(value);

@@ -2,9 +2,9 @@
 /*
  * output_json.c - one object per line, `type` first; docs/json.md is the schema.
  *
- * Model: each line is streamed as head, maps, tail. Only one map at a time is
- * built as a JSON value, so that a report of 65,536 maps takes no more memory than
- * one of ten. Insertion order is kept by jansson and is part of the format.
+ * Model: each line is streamed as head, maps, tail. Maps, of which there may be 65,536, are
+ * never a JSON value (json_map.c); what is left is small, and built by jansson, which keeps
+ * the order of insertion: it is part of the format.
  * Numbers are integers below 2^63; addresses are strings, because many readers
  * lose bits above 2^53.
  */
@@ -15,15 +15,11 @@
 #include <jansson.h>
 #include <sys/wait.h>
 #include "finding_text.h"
+#include "json_map.h"
 #include "json_sink.h"
 #include "json_stack.h"
 #include "names.h"
 #include "output.h"
-#include "words.h"
-
-/* Of each kind and map: a window comes every second. */
-#define WINDOW_STACKS 10
-#define END_STACKS 1000
 
 /* --- values --------------------------------------------------------------- */
 
@@ -58,137 +54,6 @@ static void set_addr(json_t *object, const char *key, uint64_t addr)
 static void set_time(json_t *object, const char *key, uint64_t unix_ns)
 {
 	json_object_set_new(object, key, json_time(unix_ns));
-}
-
-static void set_counters(json_t *object, const uint64_t count[ST_COUNTER_COUNT])
-{
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++)
-		set_u64(object, counter_names[i], count[i]);
-}
-
-/* Only if there is one that is not 0. */
-static void set_any_counters(json_t *object, const char *key,
-			     const uint64_t count[ST_COUNTER_COUNT])
-{
-	json_t *part;
-
-	for (unsigned i = 0; i < ST_COUNTER_COUNT; i++) {
-		if (!count[i])
-			continue;
-		part = json_object();
-		set_counters(part, count);
-		json_object_set_new(object, key, part);
-		return;
-	}
-}
-
-/* Most are empty and alike, and making them would be half of the work: each is made once. */
-struct empties {
-	json_t *hist[ST_HIST_COUNT];
-};
-
-static json_t *hist_json(unsigned i, const struct hist *hist, bool sample)
-{
-	json_t *object = json_object(), *slots = json_array();
-	unsigned used = hist_used_slots(hist);
-
-	json_object_set_new(object, "unit", json_string(hist_info[i].unit));
-	set_u64(object, "count", hist_count(hist));
-	set_u64(object, "sum", hist->sum);
-	for (unsigned slot = 0; slot < used; slot++)
-		json_array_append_new(slots, json_integer((json_int_t)hist->slots[slot]));
-	json_object_set_new(object, "slots", slots);
-	if (sample)
-		set_bool(object, "sample", true);
-	return object;
-}
-
-static void make_empties(struct empties *empties)
-{
-	static const struct hist nothing;
-
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		empties->hist[i] = hist_json(i, &nothing, false);
-}
-
-static void free_empties(struct empties *empties)
-{
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++)
-		json_decref(empties->hist[i]);
-}
-
-static json_t *hists_json(const struct report_map *map, const struct empties *empties)
-{
-	static const struct hist nothing;
-	json_t *object = json_object();
-	struct hist room;
-
-	for (unsigned i = 0; i < ST_HIST_COUNT; i++) {
-		const struct hist *hist = report_hist(map, i, &room);
-		bool sample = map->estimated & 1U << i;
-
-		json_object_set_new(object, hist_info[i].name,
-				    hist || sample ? hist_json(i, hist ? hist : &nothing, sample)
-						   : json_incref(empties->hist[i]));
-	}
-	return object;
-}
-
-static json_t *window_json(const struct report_map *map)
-{
-	const struct model_window *window = &map->window;
-	json_t *object = json_object();
-
-	set_u64(object, "ns", window->ns);
-	set_counters(object, window->count);
-#define SET_RATE(name) set_u64(object, #name, window->rate.name);
-	MODEL_RATES(SET_RATE)
-#undef SET_RATE
-	json_object_set_new(object, "cost_share", json_real(map->cost_share));
-	return object;
-}
-
-static json_t *state_json(const struct report_map *map)
-{
-	json_t *object = json_object();
-
-	set_bool(object, "fresh", map->state_ok);
-#define SET_GAUGE(name) set_u64(object, #name, map->now.name);
-	MODEL_GAUGES(SET_GAUGE)
-#undef SET_GAUGE
-	set_u64(object, "miss_debt", map->miss_debt);
-	json_object_set_new(object, "promotion_in_s",
-			    map->promotion_in_s < 0 ? json_null() : json_real(map->promotion_in_s));
-	return object;
-}
-
-static json_t *map_json(const struct report_map *map, enum report_kind kind,
-			const struct empties *empties)
-{
-	json_t *object = json_object(), *part;
-
-	set_u64(object, "pid", (uint64_t)map->pid);
-	set_addr(object, "addr", map->addr);
-	set_text(object, "name", map->name);
-	set_u64(object, "id", map->id);
-	set_text(object, "comm", map->comm);
-	set_bool(object, "alive", map->alive);
-	json_object_set_new(object, "key_kind", json_string(map->key_kind));
-	json_object_set_new(object, "policy", json_string(map->policy));
-	set_counters(object, map->total);
-	part = json_object();
-	set_counters(part, map->traced);
-	json_object_set_new(object, "traced", part);
-	set_any_counters(object, "uncounted", map->uncounted);
-	set_any_counters(object, "missing", map->missing);
-	json_object_set_new(object, "window", window_json(map));
-	json_object_set_new(object, "state", state_json(map));
-	json_object_set_new(object, "hists", hists_json(map, empties));
-	if (map->stack_count)
-		json_object_set_new(object, "stacks",
-				    json_stacks(map->stacks, map->stack_count,
-						kind == REPORT_END ? END_STACKS : WINDOW_STACKS));
-	return object;
 }
 
 static json_t *target_json(const struct report_target *target)
@@ -354,20 +219,19 @@ static int put_line(struct sink *sink, json_t *value)
 /* {head, "maps":[...], tail}: takes head, one map at a time. */
 static int put_with_maps(struct sink *sink, json_t *head, const struct report *report)
 {
-	struct empties empties;
+	struct json_text text;
 	json_t *tail;
 	int err;
 
-	make_empties(&empties);
 	sink_puts(sink, "{");
 	err = dump(sink, head, true);
 	sink_puts(sink, ",\"maps\":[");
-	for (size_t i = 0; i < report->map_count && !err; i++) {
-		if (i > 0)
-			sink_puts(sink, ",");
-		err = dump(sink, map_json(&report->maps[i], report->kind, &empties), false);
-	}
-	free_empties(&empties);
+	json_text_begin(&text, sink);
+	for (size_t i = 0; i < report->map_count; i++)
+		json_map(&text, &report->maps[i], report->kind);
+	json_text_end(&text);
+	if (!err)
+		err = sink->err;
 	sink_puts(sink, "],");
 	tail = json_object();
 	json_object_set_new(tail, "overhead", overhead_json(report));
