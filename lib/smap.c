@@ -26,12 +26,11 @@ static void *load_slow(struct smap *map, const struct smap_key *key)
 	struct smap_hold hold;
 	struct place place;
 	uintptr_t value;
-	bool amended;
 
 	smap_lock(map, &hold);
-	place = find_locked(map, key, &amended);
-	value = place.cell ? load_cell(place.cell) : SMAP_NIL;
-	if (!place.in_read && amended)
+	place = find_locked(map, key);
+	value = is_found(place) ? load_cell(place_cell(map, place)) : SMAP_NIL;
+	if (!place.in_read && place.amended)
 		unlock_missed(map, &hold, key->hash);
 	else
 		smap_unlock(map);
@@ -172,12 +171,12 @@ static int put_slow(struct smap *map, const struct smap_key *key, void *value, e
 {
 	struct smap_hold hold;
 	struct place place;
-	bool amended;
-	int err = 0;
+	smap_cell *cell;
+	int err;
 
 	smap_lock(map, &hold);
-	place = find_locked(map, key, &amended);
-	if (!place.cell) {
+	place = find_locked(map, key);
+	if (!is_found(place)) {
 		*old = SMAP_NIL;
 		err = smap_insert_locked(map, key, value);
 		if (smap_likely(!err))
@@ -185,14 +184,15 @@ static int put_slow(struct smap *map, const struct smap_key *key, void *value, e
 		smap_unlock(map);
 		return err;
 	}
-	*old = load_cell(place.cell);
+	cell = place_cell(map, place);
+	*old = load_cell(cell);
 	if (*old == SMAP_EXPUNGED) {
 		smap_unexpunge_locked(map, place.index, key);
 		smap_refresh_dirty_locked(map);
 		*old = SMAP_NIL;
 	}
 	/* Under mu a cell of the current table becomes neither EXPUNGED nor MOVED (V5). */
-	(void)put_cell(place.cell, old, value, mode);
+	(void)put_cell(cell, old, value, mode);
 	if (mode == PUT_SWAP || *old == SMAP_NIL)
 		count_store_locked(map, *old);
 	if (!place.in_read && mode == PUT_IF_ABSENT)

@@ -37,35 +37,29 @@ static uintptr_t delete_slow(struct smap *map, const struct smap_key *key)
 	struct smap_hold hold;
 	struct place place;
 	uintptr_t old = SMAP_NIL;
-	bool amended;
 
 	smap_lock(map, &hold);
-	place = find_locked(map, key, &amended);
-	if (place.cell)
-		old = load_cell(place.cell);
+	place = find_locked(map, key);
+	if (is_found(place))
+		old = load_cell(place_cell(map, place));
 	if (place.in_read) {
-		if (take_cell(place.cell, &old)) {
+		if (take_cell(place_cell(map, place), &old))
 			smap_mark_deleted(map->table, place.index);
-			count_locked(&stripe_locked(map)->deletes);
-		} else {
-			old = SMAP_NIL;
-		}
-		smap_unlock(map);
-		return old;
-	}
-	if (place.cell) {
+	} else if (is_found(place)) {
 		smap_slot_free_key(map, map->table, place.index);
 		smap_view_drop(map->dirty, place.index);
 		map->dirty_only--;
 		smap_refresh_dirty_locked(map);
-		if (smap_is_value(old))
-			count_locked(&stripe_locked(map)->deletes);
 	}
-	if (amended)
+	if (smap_is_value(old))
+		count_locked(&stripe_locked(map)->deletes);
+	else
+		old = SMAP_NIL;
+	if (!place.in_read && place.amended)
 		unlock_missed(map, &hold, key->hash);
 	else
 		smap_unlock(map);
-	return smap_is_value(old) ? old : SMAP_NIL;
+	return old;
 }
 
 SMAP_INLINE bool delete_common(struct smap *map, const struct smap_key *key, const bool is_u64,
@@ -143,15 +137,15 @@ static bool compare_slow(struct smap *map, const struct smap_key *key, uintptr_t
 	struct smap_hold hold;
 	struct place place;
 	uintptr_t seen;
-	bool amended, done, missed;
+	bool done, missed;
 
 	smap_lock(map, &hold);
-	place = find_locked(map, key, &amended);
-	done = place.cell && compare_cell(place.cell, old, new_value, &seen);
+	place = find_locked(map, key);
+	done = is_found(place) && compare_cell(place_cell(map, place), old, new_value, &seen);
 	if (done && new_value == SMAP_NIL)
 		smap_mark_deleted(map->table, place.index);
 	/* Go counts a CompareAndSwap only when it found the key, a CompareAndDelete always. */
-	missed = !place.in_read && amended && (place.cell || mode == COMPARE_AND_DELETE);
+	missed = !place.in_read && place.amended && (is_found(place) || mode == COMPARE_AND_DELETE);
 	if (missed)
 		unlock_missed(map, &hold, key->hash);
 	else

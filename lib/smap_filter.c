@@ -65,14 +65,18 @@ static void set_all(struct smap *map, const struct smap_view *read, struct smap_
 	const struct smap_view *dirty = map->dirty;
 	bool same_table = read->table == dirty->table;
 
-	for (size_t i = 0; i < (size_t)dirty->groups * SMAP_GROUP; i++) {
-		struct smap_key key;
+	for (size_t first = 0; first < (size_t)dirty->groups * SMAP_GROUP; first += SMAP_GROUP) {
+		uint32_t mask = smap_group_listed(dirty->ctrl + first);
 
-		if (!smap_is_listed(dirty->ctrl[i]) ||
-		    (same_table && smap_is_listed(read->ctrl[i])))
-			continue;
-		smap_slot_key(map, dirty->table, i, &key);
-		set(filter, key.hash);
+		if (same_table)
+			mask &= ~smap_group_listed(read->ctrl + first);
+		for (; mask; mask &= mask - 1) {
+			struct smap_key key;
+
+			smap_slot_key(map, dirty->table, first + (unsigned)__builtin_ctz(mask),
+				      &key);
+			set(filter, key.hash);
+		}
 	}
 }
 

@@ -117,11 +117,11 @@ SMAP_INLINE smap_cell *find_to_write(const struct smap *map, const struct smap_k
 
 /* --- under the mutex ---------------------------------------------------------- */
 
-/* Where a key is: its cell, its slot, and whether read or only dirty lists it. */
+/* Where a key is, and what read says; returned in registers. */
 struct place {
-	smap_cell *cell;
-	size_t index;
-	bool in_read;
+	size_t index; /* its slot, or SMAP_NOT_FOUND */
+	bool in_read; /* read lists it, not dirty alone */
+	bool amended;
 };
 
 /*
@@ -129,26 +129,37 @@ struct place {
  * lists is in read if that lists the same slot. What read lists and dirty does not is
  * expunged, and a LIMBO slot of dirty: where there are none, dirty's answer is enough.
  */
-static inline struct place find_locked(struct smap *map, const struct smap_key *key,
-				       bool *ret_amended)
+SMAP_INLINE struct place find_locked(const struct smap *map, const struct smap_key *key)
 {
 	/* relaxed: written under mu, which we hold */
 	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	const struct smap_view *read = smap_read_view(rd), *dirty = map->dirty;
-	size_t index = SMAP_NOT_FOUND;
-	bool in_read = true;
+	struct place place = {SMAP_NOT_FOUND, false, (rd & SMAP_AMENDED) != 0};
 
-	*ret_amended = (rd & SMAP_AMENDED) != 0;
-	if (dirty) {
-		index = smap_find(map, dirty, key);
-		if (index != SMAP_NOT_FOUND)
-			in_read = !smap_is_empty_view(read) && smap_is_listed(read->ctrl[index]);
+	if (smap_likely(dirty)) {
+		place.index = smap_find(map, dirty, key);
+		if (place.index != SMAP_NOT_FOUND) {
+			place.in_read = !smap_is_empty_view(read) &&
+					smap_is_listed(read->ctrl[place.index]);
+			return place;
+		}
+		if (smap_likely(!map->table->has_limbo))
+			return place;
 	}
-	if (index == SMAP_NOT_FOUND && (!dirty || map->table->has_limbo))
-		index = smap_find(map, read, key);
-	if (index == SMAP_NOT_FOUND)
-		return (struct place){0};
-	return (struct place){smap_slot_cell(map, map->table->slots, index), index, in_read};
+	place.index = smap_find(map, read, key);
+	place.in_read = place.index != SMAP_NOT_FOUND;
+	return place;
+}
+
+SMAP_INLINE bool is_found(struct place place)
+{
+	return place.index != SMAP_NOT_FOUND;
+}
+
+/* Of a key that was found. */
+SMAP_INLINE smap_cell *place_cell(const struct smap *map, struct place place)
+{
+	return smap_slot_cell(map, map->table->slots, place.index);
 }
 
 /* Count a miss, tell listeners, unlock. */
