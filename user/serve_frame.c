@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve_frame.c - see serve_frame.h. Model: the JSON output writes its lines into memory,
- * and each gets the word "data" before it and an empty line behind. What the page knows of
+ * serve_frame.c - see serve_frame.h. Model: the JSON output writes its lines into memory, one at a
+ * time, with the word "data" before it and an empty line behind: a window of a thousand maps is 3 MB,
+ * and nothing copies it. What the page knows of
  * the present is therefore what `-f json` says. Only the past has a form of its own, the
  * `history` message, because the stream has no past.
  */
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "output.h"
+#include "output_json.h"
 
 #define RETRY_MS 2000	/* after which a browser connects again */
 #define SHORT_POINTS 60 /* of the history of all maps */
@@ -120,61 +122,94 @@ char *frame_history(const struct history *history, const struct report_meta *met
 
 /* --- frames --------------------------------------------------------------------- */
 
-/* Lines become events; the last one has the id. Frees the lines. */
-static struct frame *frame_of_lines(char *lines, uint64_t start, uint64_t seq)
-{
-	char id[64];
-	size_t count = 0, len = strlen(lines), at = 0;
-	struct frame *frame;
+struct writing {
+	struct sink *sink;
+	size_t left; /* events that are still to come */
+	char id[64]; /* of the last one */
+};
 
-	for (const char *c = lines; *c; c++)
-		count += *c == '\n';
-	snprintf(id, sizeof(id), "id: %" PRIu64 "-%" PRIu64 "\nretry: %d\n", start, seq, RETRY_MS);
-	frame = malloc(sizeof(*frame) + len + count * strlen("data: \n") + sizeof(id));
-	if (!frame) {
-		free(lines);
-		return NULL;
+/* Where the line of the next event goes. */
+static struct sink *begin_event(struct writing *to)
+{
+	if (--to->left == 0)
+		sink_puts(to->sink, to->id);
+	sink_puts(to->sink, "data: ");
+	return to->sink;
+}
+
+static void end_event(const struct writing *to)
+{
+	sink_puts(to->sink, "\n");
+}
+
+static int put_header(struct writing *to, const struct report_meta *meta)
+{
+	int err = output_begin(&output_json, begin_event(to), meta);
+
+	end_event(to);
+	return err;
+}
+
+static int put_findings(struct writing *to, const struct report *report,
+			const struct finding *findings, size_t count)
+{
+	struct report one = *report;
+	int err = 0;
+
+	one.finding_count = 1;
+	for (size_t i = 0; i < count && !err; i++) {
+		one.findings = &findings[i];
+		err = json_findings(begin_event(to), &one);
+		end_event(to);
 	}
-	for (char *line = lines, *end; (end = strchr(line, '\n')); line = end + 1) {
-		if (!end[1])
-			at += (size_t)sprintf(frame->text + at, "%s", id);
-		memcpy(frame->text + at, "data: ", 6);
-		memcpy(frame->text + at + 6, line, (size_t)(end - line));
-		at += 6 + (size_t)(end - line);
-		memcpy(frame->text + at, "\n\n", 2);
-		at += 2;
-	}
-	frame->seq = seq;
-	frame->len = at;
-	frame->refs = 1;
-	free(lines);
-	return frame;
+	return err;
 }
 
 /* `history` NULL: only what is new. */
-static struct frame *render(const struct report *report, const struct history *history)
+static int put_events(struct writing *to, const struct report *report,
+		      const struct history *history)
 {
-	struct report copy = *report;
-	struct sink_memory memory;
-	char *lines;
+	const struct finding *findings = history ? report->known : report->findings;
+	size_t count = history ? report->known_count : report->finding_count;
+	struct report part = *report;
 	int err = 0;
 
-	if (sink_memory_open(&memory))
-		return NULL;
+	/* Findings are events of their own; the end of a trace has their number instead. */
+	part.finding_count = report->kind == REPORT_END ? count : 0;
+	count -= part.finding_count;
+	to->left = (history ? 2 : 0) + 1 + count;
 	if (history) {
-		err = output_begin(&output_json, &memory.sink, report->meta);
-		put_history(memory.sink.file, history, report->meta);
-		copy.findings = report->known;
-		copy.finding_count = report->known_count;
+		err = put_header(to, report->meta);
+		put_history(begin_event(to)->file, history, report->meta);
+		end_event(to);
 	}
 	if (!err)
-		err = output_report(&output_json, &memory.sink, &copy);
-	lines = sink_memory_close(&memory, NULL);
-	if (!lines || err) {
-		free(lines);
+		err = output_report(&output_json, begin_event(to), &part);
+	end_event(to);
+	return err ? err : put_findings(to, report, findings, count);
+}
+
+static struct frame *render(const struct report *report, const struct history *history)
+{
+	struct frame *frame = calloc(1, sizeof(*frame));
+	struct sink_memory memory;
+	struct writing to = {.sink = &memory.sink};
+	int err;
+
+	if (!frame || sink_memory_open(&memory)) {
+		free(frame);
 		return NULL;
 	}
-	return frame_of_lines(lines, start_ms(report->meta), report->window_count);
+	snprintf(to.id, sizeof(to.id), "id: %" PRIu64 "-%" PRIu64 "\nretry: %d\n",
+		 start_ms(report->meta), report->window_count, RETRY_MS);
+	err = put_events(&to, report, history);
+	frame->seq = report->window_count;
+	frame->refs = 1;
+	frame->text = sink_memory_close(&memory, &frame->len);
+	if (frame->text && !err)
+		return frame;
+	frame_put(frame);
+	return NULL;
 }
 
 struct frame *frame_window(const struct report *report)
@@ -185,4 +220,12 @@ struct frame *frame_window(const struct report *report)
 struct frame *frame_connect(const struct report *report, const struct history *history)
 {
 	return render(report, history);
+}
+
+void frame_put(struct frame *frame)
+{
+	if (!frame || --frame->refs > 0)
+		return;
+	free(frame->text);
+	free(frame);
 }

@@ -20,7 +20,7 @@ struct frame {
 	uint64_t seq; /* of the window */
 	size_t len;
 	unsigned refs; /* the owner's to count */
-	char text[];
+	char *text;
 };
 
 /* NULL = no memory. `refs` is 1. */
@@ -30,6 +30,9 @@ struct frame *frame_window(const struct report *report);
  * findings that the report knows of.
  */
 struct frame *frame_connect(const struct report *report, const struct history *history);
+
+/* One reference less; the last one frees. NULL is legal. */
+void frame_put(struct frame *frame);
 
 /* Is `id` of this trace? Then *ret_seq is its window. */
 bool frame_parse_id(const char *id, const struct report_meta *meta, uint64_t *ret_seq);

@@ -68,12 +68,6 @@ static time_t now_s(void)
 	return now.tv_sec;
 }
 
-static void frame_put(struct frame *frame)
-{
-	if (frame && --frame->refs == 0)
-		free(frame);
-}
-
 /* --- with the lock held ----------------------------------------------------------- */
 
 static void wake(struct stream_client *client)
@@ -133,10 +127,21 @@ static void drop_fresh(struct stream *stream)
 	}
 }
 
+/* Who is fresh gets a frame of its own first. */
+static bool oldest_is_read(const struct stream *stream)
+{
+	for (const struct stream_client *c = stream->clients; c; c = c->next)
+		if (!c->dropped && !c->fresh && c->seq <= stream->ring[0]->seq)
+			return false;
+	return true;
+}
+
 static void push_frame(struct stream *stream, struct frame *frame)
 {
 	while (stream->frames == STREAM_FRAMES_MAX ||
-	       (stream->frames && stream->bytes + frame->len > STREAM_BYTES_MAX))
+	       (stream->frames && stream->bytes + frame->len > STREAM_BYTES_MAX) ||
+	       (stream->frames && stream->bytes + frame->len > STREAM_READ_BYTES_MAX &&
+		oldest_is_read(stream)))
 		drop_oldest(stream);
 	stream->ring[stream->frames++] = frame;
 	stream->bytes += frame->len;

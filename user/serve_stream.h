@@ -21,6 +21,8 @@
 #define STREAM_CLIENTS_MAX 16
 #define STREAM_FRAMES_MAX 32
 #define STREAM_BYTES_MAX (16U << 20) /* of all frames; the newest stays whatever its size */
+/* ... as long as only clients that come back could want the oldest: all others have read it. */
+#define STREAM_READ_BYTES_MAX (8U << 20)
 
 struct stream;
 struct stream_client;
