@@ -49,7 +49,7 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check bench install fmt fmt-check clean help workloads units lib-tests
-.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels arm64
+.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels arm64 deploy-real
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -58,9 +58,9 @@ help:  ## list the targets
 
 # --- set-up ---------------------------------------------------------------
 
-deps:  ## install the Debian packages that building, testing and the demo need
-	$(Q)tests/deps.sh
-	$(Q)$(MAKE) --no-print-directory npm
+deps:  ## install the Debian packages that building (FOR=build), testing and the demo need
+	$(Q)FOR=$(FOR) tests/deps.sh
+	$(Q)$(MAKE) --no-print-directory $(if $(filter build,$(FOR)),$(UPLOT)/uPlot.iife.min.js,npm)
 
 # --- library --------------------------------------------------------------
 
@@ -135,7 +135,15 @@ $(BROWSER): tests/browser/package.json tests/browser/package-lock.json
 	$(Q)cd $(O)/browser && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	$(Q)touch $@
 
-npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER)
+# OpenTelemetry's own code for OTLP, as another reader.
+OTLP	:= $(O)/otlp/node_modules/protobufjs/package.json
+$(OTLP): tests/otlp/package.json tests/otlp/package-lock.json
+	$(call msg,NPM,$(<D))
+	$(Q)mkdir -p $(O)/otlp && cp $^ $(O)/otlp/
+	$(Q)cd $(O)/otlp && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)touch $@
+
+npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER) $(OTLP)
 
 $(O)/user/assets_table.c: user/assets.sh $(PAGE) $(REPORT) $(UPLOT)/uPlot.iife.min.js Makefile
 	$(call msg,EMBED,$@)
@@ -214,7 +222,7 @@ workloads: $(WORKLOADS)
 units: $(UNITS)
 lib-tests: $(O)/libsmap.so $(LIB_TESTS)
 
-check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER)  ## run all tests; the last line counts them
+check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER) $(OTLP)  ## run all tests; the last line counts them
 	$(Q)O=$(O) CC="$(CC)" tests/run.sh
 
 torture:  ## torture the library for MINUTES=N (5)
@@ -237,6 +245,9 @@ arm64: all  ## build it all for arm64 and run the tests in qemu
 
 kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu
 	$(Q)O=$(O) tests/kernels.sh
+
+deploy-real: all $(WORKLOADS)  ## build the image of docs/deploy and run its pod, with podman
+	$(Q)O=$(O) tests/deploy-real.sh
 
 demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark
 	$(Q)O=$(O) tests/demo.sh

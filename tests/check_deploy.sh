@@ -48,7 +48,7 @@ asked() {
 }
 asked | sed 's/[a-z_]*:smap_[a-z0-9_:]*//g' | grep -o 'smap_[a-z0-9_]*' | sort -u >"$tmp/asked"
 [ "$(wc -l <"$tmp/asked")" -ge 20 ] || fail "cannot read what is asked for"
-comm -23 "$tmp/asked" <(sort "$tmp/known" <(echo smap_otlp_lost_total)) >"$tmp/unknown"
+comm -23 "$tmp/asked" <(sort "$tmp/known" <(printf 'smap_otlp_%s_total\n' lost rejected_points)) >"$tmp/unknown"
 [ ! -s "$tmp/unknown" ] || fail "asked for, but not in our exposition:" $(cat "$tmp/unknown")
 
 # --- dashboard: its expressions are PromQL, its panels have ids and places of their own

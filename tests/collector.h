@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -115,7 +116,12 @@ static void collector_serve(struct collector *c, int fd)
 static void *collector_run(void *ctx)
 {
 	struct collector *c = ctx;
+	sigset_t pipe;
 
+	/* The other side may go in the midst of an answer. */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	while (!atomic_load(&c->stop)) {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
 		int fd = poll(&p, 1, 20) == 1 ? accept(c->fd, NULL, NULL) : -1;

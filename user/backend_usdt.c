@@ -120,9 +120,11 @@ static int load_failed(int err)
 	log_err(err, "cannot load the BPF programs");
 	if (err == -EPERM || err == -EACCES)
 		log_hint("tracing needs root, or CAP_BPF and CAP_PERFMON (and CAP_SYS_PTRACE for "
-			 "processes of others)");
+			 "processes of others); in a container also a seccomp profile that "
+			 "allows bpf(): see `smaptrace doctor`");
 	else if (err == -ENOSYS)
-		log_hint("the kernel has no bpf(): use one with CONFIG_BPF_SYSCALL=y");
+		log_hint("the kernel has no bpf(): use one with CONFIG_BPF_SYSCALL=y; or a "
+			 "container's seccomp profile hides it: allow bpf() in it");
 	else
 		log_hint("`smaptrace doctor` checks what the kernel lacks; -v shows its messages");
 	return err;

@@ -35,11 +35,10 @@ int metrics_create(struct metrics **ret_metrics, unsigned limit)
 	return 0;
 }
 
-void metrics_set_exports(struct metrics *metrics, uint64_t sent, uint64_t lost)
+void metrics_set_exports(struct metrics *metrics, const struct metrics_exports *exports)
 {
 	metrics->exporting = true;
-	metrics->exports_sent = sent;
-	metrics->exports_lost = lost;
+	metrics->exports = *exports;
 }
 
 void metrics_free(struct metrics *metrics)

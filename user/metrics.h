@@ -41,8 +41,12 @@ void metrics_drop_ended(struct metrics *metrics, const struct report *report);
 /* A copy to be written, of what is shown: nothing can be added to it. 0 or -ENOMEM. */
 int metrics_clone(struct metrics **ret_clone, const struct metrics *metrics);
 
-/* For who sends them away: requests so far, as metrics among the others. */
-void metrics_set_exports(struct metrics *metrics, uint64_t sent, uint64_t lost);
+/* For who sends them away: what became of requests so far, as metrics among the others. */
+struct metrics_exports {
+	uint64_t sent, lost;
+	uint64_t rejected; /* data points */
+};
+void metrics_set_exports(struct metrics *metrics, const struct metrics_exports *exports);
 
 /* The text exposition format, version 0.0.4. */
 void metrics_write(const struct metrics *metrics, struct sink *sink);

@@ -54,7 +54,7 @@ struct metrics {
 	uint64_t other_groups; /* that `other` stands for */
 	uint64_t moved;	       /* groups that others have displaced */
 	bool exporting;
-	uint64_t exports_sent, exports_lost;
+	struct metrics_exports exports;
 	/* Of the last report. */
 	const char *version;
 	uint64_t start_unix_ns, windows, processes, slots, events_seen;

@@ -5,6 +5,7 @@
  * JSON has them; temporality is cumulative (2) throughout, as the counters are.
  *
  * Lifetime totals began before the trace, nobody knows when: they have no start time.
+ * A family without a point is left out: some collectors take one for an error.
  */
 #include "metrics_otlp.h"
 
@@ -19,7 +20,8 @@ struct writer {
 	const struct metrics_group *const *series;
 	uint64_t start_unix_ns, unix_ns;
 	json_t *metrics; /* all families */
-	json_t *points;	 /* of the present one; borrowed */
+	json_t *family;	 /* the present one, until it has a point and is among them */
+	json_t *points;	 /* its points; borrowed */
 };
 
 static json_t *integer(uint64_t value)
@@ -84,7 +86,8 @@ static void on_family(void *ctx, const struct metrics_family *family)
 			    : family->kind == METRICS_GAUGE ? "gauge"
 							    : "histogram",
 			    data);
-	json_array_append_new(writer->metrics, metric);
+	json_decref(writer->family);
+	writer->family = metric;
 }
 
 static double in_unit(const struct metrics_family *family, uint64_t value)
@@ -136,6 +139,9 @@ static void on_point(void *ctx, const struct metrics_family *family,
 
 	if (point->is_real && !isfinite(point->real))
 		return;
+	if (writer->family)
+		json_array_append_new(writer->metrics, writer->family);
+	writer->family = NULL;
 	object = json_object();
 	json_object_set_new(object, "attributes", attributes_of(writer, point));
 	if (family->kind != METRICS_GAUGE && !family->lifetime)
@@ -172,6 +178,7 @@ json_t *metrics_otlp(const struct metrics *metrics, const struct report_meta *me
 	writer.series = series;
 	writer.metrics = json_array();
 	metrics_walk(metrics, series, count, &visitor);
+	json_decref(writer.family);
 	free(series);
 	return json_pack("{s:[{s:o, s:[{s:{s:s, s:s}, s:o}]}]}", "resourceMetrics", "resource",
 			 resource_of(meta), "scopeMetrics", "scope", "name", "smaptrace", "version",

@@ -294,13 +294,19 @@ static void walk_exports(const struct walk *walk)
 		FAMILY("otlp_sent", COUNTER, NUMBER, "Requests that the collector took.");
 	const struct metrics_family lost =
 		FAMILY("otlp_lost", COUNTER, NUMBER, "Requests that it did not get.");
+	const struct metrics_family rejected =
+		FAMILY("otlp_rejected_points", COUNTER, NUMBER,
+		       "Data points that it left out of what it took.");
+	const struct metrics_exports *exports = &walk->metrics->exports;
 
 	if (!walk->metrics->exporting)
 		return;
 	begin(walk, &sent);
-	put_number(walk, &sent, METRICS_NO_SERIES, walk->metrics->exports_sent);
+	put_number(walk, &sent, METRICS_NO_SERIES, exports->sent);
 	begin(walk, &lost);
-	put_number(walk, &lost, METRICS_NO_SERIES, walk->metrics->exports_lost);
+	put_number(walk, &lost, METRICS_NO_SERIES, exports->lost);
+	begin(walk, &rejected);
+	put_number(walk, &rejected, METRICS_NO_SERIES, exports->rejected);
 }
 
 static void walk_tracer(const struct walk *walk)

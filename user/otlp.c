@@ -111,7 +111,9 @@ static int push(struct otlp *otlp, const struct report *report)
 	size_t size;
 	int err;
 
-	metrics_set_exports(otlp->metrics, stats.sent, stats.lost);
+	metrics_set_exports(otlp->metrics, &(struct metrics_exports){.sent = stats.sent,
+								     .lost = stats.lost,
+								     .rejected = stats.rejected});
 	err = otlp_request(otlp->metrics, otlp->meta, report_unix_ns(otlp->meta, report->end_ns),
 			   &body, &size);
 	return err ? err : otlp_post_push(otlp->post, body, size);
@@ -142,7 +144,10 @@ void otlp_close(struct otlp *otlp)
 		log_warn("the collector got %llu requests, %llu were lost: their moments are "
 			 "missing there, no count is",
 			 (unsigned long long)stats.sent, (unsigned long long)stats.lost);
-	else if (otlp->post)
+	if (stats.rejected > 0)
+		log_warn("the collector left out %llu data points of them",
+			 (unsigned long long)stats.rejected);
+	if (otlp->post && stats.lost == 0)
 		log_debug("the collector got %llu requests", (unsigned long long)stats.sent);
 	metrics_free(otlp->metrics);
 	free(otlp);

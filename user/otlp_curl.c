@@ -20,6 +20,7 @@
 
 #define TIMEOUT_MS 10000
 #define ANSWER_MAX 65536
+#define RETRY_AFTER_MAX_S 3600 /* an answer is not trusted with more */
 
 /* X(function of libcurl) */
 #define CURL_FUNCTIONS(X)                                                                          \
@@ -243,7 +244,9 @@ static void judge(struct otlp_curl *curl, struct otlp_answer *answer)
 	}
 	answer->verdict =
 		status == 429 || (status >= 502 && status <= 504) ? OTLP_AGAIN : OTLP_REFUSED;
-	answer->retry_after_s = wait > 0 && wait < 3600 ? (unsigned)wait : 0;
+	if (wait > 0)
+		answer->retry_after_s =
+			wait < RETRY_AFTER_MAX_S ? (unsigned)wait : RETRY_AFTER_MAX_S;
 	snprintf(answer->reason, sizeof(answer->reason), "HTTP status %ld", status);
 }
 

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include "log.h"
 #include "otlp_curl.h"
@@ -36,9 +37,10 @@ struct otlp_post {
 	/* Below: under the lock. */
 	struct body queue[OTLP_QUEUE_MAX]; /* ring */
 	size_t first, count;
-	bool busy;    /* the thread has one in hand */
-	bool closing; /* no more come; until `deadline` */
-	bool trouble; /* the last attempt failed: has been told */
+	bool busy;	 /* the thread has one in hand */
+	bool closing;	 /* no more come; until `deadline` */
+	bool trouble;	 /* the last attempt failed: has been told */
+	bool complained; /* the last answer that took some did not take all: the same */
 	struct timespec deadline;
 	struct otlp_post_stats stats;
 	atomic_bool abandon; /* the deadline is over; see otlp_curl_post() */
@@ -80,15 +82,26 @@ static void tell_locked(struct otlp_post *post, const struct otlp_answer *answer
 {
 	bool fine = answer->verdict == OTLP_TAKEN;
 
-	if (fine && answer->rejected)
+	/* An advice comes as 0 rejected, with words. */
+	if (fine && (answer->rejected || answer->reason[0]) && !post->complained)
 		log_warn("the collector rejected %llu data points: %s",
 			 (unsigned long long)answer->rejected, answer->reason);
+	post->complained = fine ? answer->rejected || answer->reason[0] : post->complained;
 	if (fine && post->trouble)
 		log_info("smaptrace: the collector takes metrics again");
 	if (!fine && !post->trouble)
 		log_warn("the collector does not take metrics: %s; %s", answer->reason,
 			 answer->verdict == OTLP_AGAIN ? "trying again" : "that request is lost");
 	post->trouble = !fine;
+}
+
+/* From half of it to half as much again: many that lost one collector do not come back at once. */
+uint64_t otlp_post_jitter(uint64_t ms)
+{
+	uint32_t random = 0;
+
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	return ms / 2 + random % (ms + 1);
 }
 
 static void wait_locked(struct otlp_post *post, uint64_t ms)
@@ -117,8 +130,8 @@ static bool send_locked(struct otlp_post *post, const struct body *body)
 		post->stats.rejected += answer.rejected;
 		if (answer.verdict != OTLP_AGAIN)
 			return answer.verdict == OTLP_TAKEN;
-		wait_locked(post,
-			    answer.retry_after_s ? answer.retry_after_s * 1000ULL : backoff_ms);
+		wait_locked(post, answer.retry_after_s ? answer.retry_after_s * 1000ULL
+						       : otlp_post_jitter(backoff_ms));
 		backoff_ms = backoff_ms * 2 < BACKOFF_MAX_MS ? backoff_ms * 2 : BACKOFF_MAX_MS;
 	}
 	return false;

@@ -41,6 +41,8 @@ int otlp_post_create(struct otlp_post **ret_post, const struct otlp_post_options
 /* Takes the body (malloc), also if it fails. Never waits. The first call starts the thread. */
 int otlp_post_push(struct otlp_post *post, void *body, size_t size);
 struct otlp_post_stats otlp_post_stats(struct otlp_post *post);
+/* A wait of about that long, another one each time. */
+uint64_t otlp_post_jitter(uint64_t ms);
 /* Sends what it can in time; *ret_stats may be NULL. NULL is legal. */
 void otlp_post_close(struct otlp_post *post, struct otlp_post_stats *ret_stats);
 
