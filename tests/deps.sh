@@ -1,19 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Install what building, testing and the demo need, from Debian's own packages.
-# Does nothing, and needs no root, when everything is already there. --list prints what it would.
+# Does nothing, and needs no root, when everything is already there. FOR=build: what building
+# needs, and no more. --list prints what it would.
 set -eu
 
-packages="
-	gcc g++ libc6-dev make pkg-config clang llvm lld clang-format
-	libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev systemtap-sdt-dev
-	libxxhash-dev libiberty-dev libjansson-dev libcap-ng-dev libseccomp-dev libsqlite3-dev libcyaml-dev libyaml-dev
-	libncurses-dev tmux libcmocka-dev bats scdoc redis-tools valgrind bpftrace
-	jq procps util-linux binutils libxml2-utils openssl systemd
-	spin libclang-rt-14-dev
-	libmicrohttpd-dev libcurl4-openssl-dev prometheus yq curl chromium fonts-dejavu-core
-	libprotobuf-c-dev protobuf-c-compiler golang-go
+building="
+	gcc libc6-dev make pkg-config binutils clang
+	libbpf-dev bpftool libelf-dev libdw-dev zlib1g-dev systemtap-sdt-dev libxxhash-dev libiberty-dev
+	libjansson-dev libcap-ng-dev libseccomp-dev libcyaml-dev libyaml-dev libncurses-dev
+	libmicrohttpd-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler
+	scdoc openssl
 "
+others="
+	g++ llvm lld clang-format libclang-rt-14-dev libsqlite3-dev
+	tmux libcmocka-dev bats redis-tools valgrind bpftrace spin
+	jq procps util-linux libxml2-utils systemd
+	prometheus yq curl chromium fonts-dejavu-core golang-go
+"
+packages=$building
+[ "${FOR:-}" = build ] || packages="$building $others"
 
 if [ "${1:-}" = --list ]; then
 	printf '%s\n' $packages
