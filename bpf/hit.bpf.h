@@ -103,10 +103,11 @@ static __always_inline struct st_load *load_of_cpu(void)
 /*
  * False: do not count this hit (a loss has been noted). stats come before info: a
  * map whose statistics could not be made gets no base, so its totals stay right.
+ * Of no map is the hit that keeps a place a breakpoint (user/plain.c), of another smaptrace.
  */
 static __always_inline bool hit_begin(struct hit *hit, void *ctx, __u64 map, __u32 probe)
 {
-	if (!follow_target(bpf_get_attach_cookie(ctx), &hit->key.target))
+	if (!map || !follow_target(bpf_get_attach_cookie(ctx), &hit->key.target))
 		return false;
 	if (hit->key.target != ST_COOKIE_COST && fault(probe))
 		return false;

@@ -63,6 +63,16 @@ finish() {
 	finish
 }
 
+@test "all: another smaptrace that attaches is no loss" {
+	copy_load
+	start "$tmp/own" '^hold .* run' "$MAPLOAD" --hold-run
+	follow_all "$tmp/trace"
+	wait_for seen "$tmp/trace" "$pid"
+	"$SMAPTRACE" -d 0.1 -o "$tmp/other" -p "$pid"
+	finish
+	jq -es 'map(select(.type == "end"))[0].losses.read_failed == 0' "$tmp/trace"
+}
+
 @test "all: a program whose file nobody has seen is found by itself, and its end, too" {
 	follow_all "$tmp/trace"
 	copy_load

@@ -82,6 +82,7 @@ static int step_at(pid_t pid, uint64_t addr)
 	if (ptrace(PTRACE_GETREGSET, pid, (void *)NT_PRSTATUS, &iov))
 		return -errno;
 	regs.rip = addr;
+	regs.rdi = 0; /* of no map, for whoever else listens there: bpf/hit.bpf.h */
 	regs.orig_rax = (unsigned long long)-1; /* no system call to restart */
 	if (ptrace(PTRACE_SETREGSET, pid, (void *)NT_PRSTATUS, &iov) ||
 	    ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL))
