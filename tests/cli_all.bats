@@ -96,13 +96,17 @@ finish() {
 	at=$(($(LC_ALL=C grep -aboP -m 1 'smap\x00promote\x00' "$bad" | cut -d: -f1) - 8))
 	printf "\\x$(printf %x $((16#$(od -An -tx1 -j $at -N 1 "$bad" | tr -d " ") | 1)))" |
 		dd of="$bad" bs=1 seek=$at conv=notrunc 2>/dev/null
+	build "$tmp/none" -DSMAP_NO_PROBES lib/*.c
 	start "$tmp/first" '^hold .* run' "$bad" --hold-run
 	follow_all "$tmp/trace"
 	start "$tmp/second" '^hold .* run' "$bad" --hold-run
+	start "$tmp/third" '^hold .* run' "$tmp/none" --hold-run
+	start "$tmp/fourth" '^hold .* run' "$tmp/none" --hold-run
 	start "$tmp/own" '^hold .* run' "$MAPLOAD" --hold-run
 	wait_for seen "$tmp/trace" "$pid"
 	finish
 	[ "$(grep -c 'cannot attach .*/bad' "$tmp/trace.err")" = 1 ]
+	[ "$(grep -c '/none .*has libsmap, but no probes' "$tmp/trace.err")" = 1 ]
 }
 
 @test "all: a library that is loaded later, by a process that was there" {

@@ -150,6 +150,18 @@ static int emit_target(struct session *session, const struct target *target,
 	return session_emit(session, &record, RECORD_TARGET, sizeof(record.target));
 }
 
+/* Of a file once: a program without probes may be started again and again. */
+static void refuse(struct session *session, const struct target *target,
+		   const struct target_image *image, int err)
+{
+	for (size_t i = 0; i < session->refused_cnt && i < SESSION_REFUSED; i++)
+		if (session->refused[i].dev == image->dev && session->refused[i].ino == image->ino)
+			return;
+	session->refused[session->refused_cnt % SESSION_REFUSED].dev = image->dev;
+	session->refused[session->refused_cnt++ % SESSION_REFUSED].ino = image->ino;
+	(void)target_image_failed(err, target, image);
+}
+
 /* Attach to the images of a process that are new since the last call. */
 int session_attach_images(struct session *session, struct process *process)
 {
@@ -162,7 +174,7 @@ int session_attach_images(struct session *session, struct process *process)
 
 		if (!backend) {
 			/* Others of this process can be traced: say it and go on. */
-			(void)target_image_failed(err, target, image);
+			refuse(session, target, image, err);
 			err = 0;
 			continue;
 		}

@@ -14,6 +14,8 @@
 #include "launch.h"
 #include "process.h"
 
+#define SESSION_REFUSED 64
+
 struct session {
 	struct session_options opts;
 	struct record_sink sink;
@@ -34,6 +36,12 @@ struct session {
 		bool exec;
 	} * looks;
 	size_t look_cnt, look_room;
+	/* Files that cannot be traced and of which that has been said: the last ones. */
+	struct {
+		dev_t dev;
+		uint64_t ino;
+	} refused[SESSION_REFUSED];
+	size_t refused_cnt;
 	unsigned denied_cnt; /* that may not be looked at */
 	bool denied_told;
 };
