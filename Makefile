@@ -117,33 +117,31 @@ $(O)/smaptrace: $(USER_OBJ)
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -pie $(LDHARD) $^ $(USER_LIBS) -o $@
 
+# What comes from npm: the package.json and its lock in $(1), into $(O)/$(2); $(3) is a file of it.
+define npm_rule
+$(O)/$(2)/node_modules/$(3): $(1)/package.json $(1)/package-lock.json
+	$$(call msg,NPM,$(1))
+	$(Q)mkdir -p $(O)/$(2) && cp $$^ $(O)/$(2)/
+	$(Q)cd $(O)/$(2) && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	$(Q)touch $$@
+endef
+
 # The files that are in the program: of the live page, with uPlot from npm, and of the report.
 PAGE	:= $(wildcard user/web/*.html user/web/*.css user/web/*.js user/web/*.svg)
 REPORT	:= $(wildcard user/html/*)
 UPLOT	:= $(O)/web/node_modules/uplot/dist
-$(UPLOT)/uPlot.iife.min.js: user/web/package.json user/web/package-lock.json
-	$(call msg,NPM,$(<D))
-	$(Q)mkdir -p $(O)/web && cp $^ $(O)/web/
-	$(Q)cd $(O)/web && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-	$(Q)touch $@
+$(eval $(call npm_rule,user/web,web,uplot/dist/uPlot.iife.min.js))
 
-# For the tests of pages. The browser is Debian's: nothing is downloaded for it.
+# For tests: of pages (the browser is Debian's, nothing is downloaded for it), OpenTelemetry's own
+# code as another reader of OTLP, and the types of Kubernetes and Grafana for docs/deploy.
 BROWSER	:= $(O)/browser/node_modules/playwright-core/package.json
-$(BROWSER): tests/browser/package.json tests/browser/package-lock.json
-	$(call msg,NPM,$(<D))
-	$(Q)mkdir -p $(O)/browser && cp $^ $(O)/browser/
-	$(Q)cd $(O)/browser && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-	$(Q)touch $@
-
-# OpenTelemetry's own code for OTLP, as another reader.
+$(eval $(call npm_rule,tests/browser,browser,playwright-core/package.json))
 OTLP	:= $(O)/otlp/node_modules/protobufjs/package.json
-$(OTLP): tests/otlp/package.json tests/otlp/package-lock.json
-	$(call msg,NPM,$(<D))
-	$(Q)mkdir -p $(O)/otlp && cp $^ $(O)/otlp/
-	$(Q)cd $(O)/otlp && npm ci --prefer-offline --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-	$(Q)touch $@
+$(eval $(call npm_rule,tests/otlp,otlp,protobufjs/package.json))
+TYPES	:= $(O)/deploy-types/node_modules/typescript/package.json
+$(eval $(call npm_rule,tests/deploy,deploy-types,typescript/package.json))
 
-npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER) $(OTLP)
+npm: $(UPLOT)/uPlot.iife.min.js $(BROWSER) $(OTLP) $(TYPES)
 
 $(O)/user/assets_table.c: user/assets.sh $(PAGE) $(REPORT) $(UPLOT)/uPlot.iife.min.js Makefile
 	$(call msg,EMBED,$@)
@@ -222,7 +220,7 @@ workloads: $(WORKLOADS)
 units: $(UNITS)
 lib-tests: $(O)/libsmap.so $(LIB_TESTS)
 
-check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER) $(OTLP)  ## run all tests; the last line counts them
+check: all $(UNITS) $(STRESS_BIN) $(WORKLOADS) $(BROWSER) $(OTLP) $(TYPES)  ## run all tests; the last line counts them
 	$(Q)O=$(O) CC="$(CC)" tests/run.sh
 
 torture:  ## torture the library for MINUTES=N (5)

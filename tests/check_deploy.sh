@@ -35,15 +35,28 @@ done <<-'END'
 	s/increase\(smap_losses_total/(smap_losses_total/; s/\[10m\]\)\) > 0/)) > 0/
 	s/ and on \(job, instance\) smap_processes > 0//
 	s/(up.*) == 0/\1 == 1/
+	s/rate\(smap_promotions_total/increase(smap_promotions_total/
+	s/max (by .* \(avg_over_time\(smap_cost_share)/min \1/
 END
-[ $spoilt = 9 ]
+[ $spoilt = 11 ]
+# Each alert is seen to fire and to be silent, each record has a value, or is what an alert goes by.
+yq -r '.groups[].rules[].alert // empty' $deploy/prometheus/smaptrace.rules.yml | while read -r alert; do
+	yq -e --arg alert "$alert" '[.tests[].alert_rule_test[]? | select(.alertname == $alert) | .exp_alerts | length]
+		| any(. == 0) and any(. > 0)' $deploy/prometheus/smaptrace.test.yml >/dev/null ||
+		fail "smaptrace.test.yml does not see $alert both fire and be silent"
+done
+yq -r '.groups[].rules[].record // empty' $deploy/prometheus/smaptrace.rules.yml | while read -r record; do
+	{ yq -r '.tests[].promql_expr_test[]?.expr' $deploy/prometheus/smaptrace.test.yml
+		yq -r '.groups[].rules[] | select(.alert).expr' $deploy/prometheus/smaptrace.rules.yml; } |
+		grep -q "$record" || fail "smaptrace.test.yml does not ask for $record"
+done
 
 # --- metrics that are asked for, and those there are
 sed -n 's/^# TYPE \(smap_[a-z0-9_]*\) histogram/\1_bucket\n\1_sum\n\1_count/p; s/^# TYPE \(smap_[a-z0-9_]*\) .*/\1/p' \
 	tests/golden/full.prom | sort -u >"$tmp/known"
 asked() {
 	yq -r '.groups[].rules[].expr' $deploy/prometheus/smaptrace.rules.yml
-	jq -r '.panels[].targets[]?.expr, (.templating.list[] | .definition // empty)' $deploy/grafana/smaptrace.json
+	jq -r '.panels[].targets[]?.expr, (.templating.list[] | .query.query? // empty)' $deploy/grafana/smaptrace.json
 	grep -oh '`smap_[a-z_]*`' $deploy/README.md | tr -d '`'
 }
 asked | sed 's/[a-z_]*:smap_[a-z0-9_:]*//g' | grep -o 'smap_[a-z0-9_]*' | sort -u >"$tmp/asked"
@@ -62,6 +75,29 @@ jq -e '([.panels[].id] | length == (unique | length)) and (.panels | all(.type =
 	and ([.panels[] | .gridPos as $g | range($g.x; $g.x + $g.w) as $x
 		| range($g.y; $g.y + $g.h) as $y | [$x, $y]] | length == (unique | length))' \
 	$deploy/grafana/smaptrace.json >/dev/null || fail "the dashboard's panels"
+
+# --- dashboard and manifest are of the types that Grafana and Kubernetes publish (npm)
+types=$(realpath "$O")/deploy-types/node_modules
+[ -d "$types" ] || fail "no $types: run make deps"
+ln -s "$types" "$tmp/node_modules"
+put_types() { # dashboard, manifest
+	echo 'import { type Dashboard, ThresholdsMode } from "@grafana/schema";'
+	echo 'import { type ConfigMap, type Namespace } from "kubernetes-types/core/v1";'
+	echo 'import { type DaemonSet } from "kubernetes-types/apps/v1";'
+	# An enumeration is not its text, for TypeScript.
+	echo 'export const dashboard: Dashboard =' "$(sed 's/"mode": "absolute"/"mode": ThresholdsMode.Absolute/' "$1")"
+	yq -r '"export const _\(.kind): \(.kind) = \(.);"' "$2"
+}
+typed() { # dashboard, manifest
+	put_types "$@" >"$tmp/types.ts"
+	(cd "$tmp" && node node_modules/typescript/bin/tsc --noEmit --strict --skipLibCheck --module nodenext \
+		--target es2022 types.ts) >"$tmp/log" 2>&1
+}
+typed $deploy/grafana/smaptrace.json $deploy/kubernetes/daemonset.yaml || fail "$(cat "$tmp/log")"
+sed 's/hostPID/hostPid/' $deploy/kubernetes/daemonset.yaml >"$tmp/spoilt.yaml"
+sed 's/"gridPos"/"gridpos"/' $deploy/grafana/smaptrace.json >"$tmp/spoilt.json"
+! typed "$tmp/spoilt.json" "$tmp/spoilt.yaml" || fail "self-test: wrong types are not noticed"
+grep -q hostPid "$tmp/log" && grep -q gridpos "$tmp/log" || fail "self-test: $(cat "$tmp/log")"
 
 # --- runbooks
 yq -r '.groups[].rules[] | .annotations.runbook // empty' $deploy/prometheus/smaptrace.rules.yml |

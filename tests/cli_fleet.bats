@@ -36,6 +36,21 @@ query() { # expression -> value of the only result
 
 query_is() { [ "$(query "$1")" = "$2" ]; }
 
+# An expression as Grafana sends it, with everything chosen. The interval is short, as the scrapes are.
+as_chosen() { sed 's/\$__rate_interval/10s/g; s/\$[a-z]*/.*/g'; }
+
+has_data() { # expression: at least one number
+	curl -sf "http://$prom/api/v1/query" --data-urlencode "query=$1" |
+		jq -e '.data.result | any(.value[1] | . != "NaN" and . != "")' >/dev/null
+}
+
+has_values() { # label_values(series, label)
+	local inner=${1#label_values(} label
+	inner=${inner%)} label=${inner##*, }
+	curl -sfG "http://$prom/api/v1/label/$label/values" --data-urlencode "match[]=${inner%, *}" |
+		jq -e '.data | length > 0' >/dev/null
+}
+
 @test "fleet: Prometheus scrapes what the maps counted" {
 	start "$tmp/own" '^ready' "$MAPLOAD" --hold --hold-end --mix promote --keys 200 --maps 2 --ops 3000
 	load=$pid
@@ -70,4 +85,20 @@ query_is() { [ "$(query "$1")" = "$2" ]; }
 	above() { [ "$(query 'max(instance_comm_name_trap:smap_trap_active:avg5m{trap="read-diffusion", name="sessions.0"}) > bool 0')" = 1 ]; }
 	wait_for above
 	wait_for query_is 'count(ALERTS{alertname="SmapReadDiffusion", name="sessions.0"})' 1
+	# A trap is what all of it is for: now each rule and each panel has something to show.
+	mapfile -t records < <(yq -r '.groups[].rules[].record // empty' docs/deploy/prometheus/smaptrace.rules.yml)
+	[ ${#records[@]} -ge 7 ]
+	for record in "${records[@]}"; do
+		wait_for has_data "$record"
+	done
+	mapfile -t panels < <(jq -r '.panels[].targets[]?.expr' docs/deploy/grafana/smaptrace.json | as_chosen)
+	[ ${#panels[@]} -ge 20 ]
+	for panel in "${panels[@]}"; do
+		wait_for has_data "$panel"
+	done
+	mapfile -t variables < <(jq -r '.templating.list[].query.query? // empty' docs/deploy/grafana/smaptrace.json | as_chosen)
+	[ ${#variables[@]} = 4 ]
+	for variable in "${variables[@]}"; do
+		wait_for has_values "$variable"
+	done
 }
