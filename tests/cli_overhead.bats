@@ -29,6 +29,15 @@ semaphore() { # pid, probe
 		od -An -tu2 | tr -d ' '
 }
 
+# At rest after its last operation it is let go by the tracer first, then by us.
+end_load() {
+	wait_for grep -q ' end$' "$tmp/own"
+	kill -INT "$tracer"
+	wait "$tracer"
+	go_on "$load"
+	wait "$load"
+}
+
 nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 
 @test "overhead: hits times price, of a known number of hits" {
@@ -55,11 +64,7 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 		wait_for grep -q '^Over the budget of 50 %.*: single misses and expunges\.$' "$tmp/trace.err"
 		wait_for nobody_listens "$load" miss
 		wait_for nobody_listens "$load" expunge
-		wait_for grep -q ' end$' "$tmp/own"
-		kill -INT "$tracer"
-		wait "$tracer"
-		go_on "$load"
-		wait "$load"
+		end_load
 		[ "$(shed "$tmp/trace" exact)" = 0 ]
 		adds_up "$tmp/trace" "$(own "$tmp/own")"
 		jq -e 'select(.type == "end") | .overhead.budget == 0.5
@@ -92,11 +97,7 @@ nobody_listens() { [ "$(semaphore "$1" "$2")" = 0 ]; }
 	wait_for grep -q '^Within the budget of 50 %: traced again: single misses' "$tmp/trace.err"
 	[ "$(semaphore "$load" miss)" = 1 ]
 	go_on "$load"
-	wait_for grep -q ' end$' "$tmp/own"
-	kill -INT "$tracer"
-	wait "$tracer"
-	go_on "$load"
-	wait "$load"
+	end_load
 	[ "$(shed "$tmp/trace" exact)" = 1 ]
 	adds_up "$tmp/trace" "$(own "$tmp/own")"
 }
@@ -119,11 +120,7 @@ looks_at_switches() { # pid of smaptrace
 	wait_for grep -q '^Within the budget of 0.5 %: traced again: threads off the CPU' "$tmp/trace.err"
 	looks_at_switches "$tracer"
 	go_on "$load"
-	wait_for grep -q ' end$' "$tmp/own"
-	kill -INT "$tracer"
-	wait "$tracer"
-	go_on "$load"
-	wait "$load"
+	end_load
 	adds_up "$tmp/trace" "$(own "$tmp/own")"
 	jq -e 'select(.type == "end") | .overhead.switch_ns > 50 and .overhead.switch_ns < 100000
 		and (.maps[0].hists | .offcpu_wait.sample and .offcpu_preempted.sample
