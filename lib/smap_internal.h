@@ -44,7 +44,6 @@
 #define SMAP_INTERNAL_H
 
 #include "smap_base.h"
-#include "smap_mutex.h"
 #include "smap_probes.h"
 #include "smap_smr.h"
 
@@ -152,7 +151,7 @@ struct smap {
 	uint32_t quick_store; /* as hot.quick, where no value has to be retired */
 
 	/* Under mu. */
-	_Alignas(SMAP_CACHE_LINE) struct smap_mutex mu;
+	_Alignas(SMAP_CACHE_LINE) pthread_mutex_t mu;
 	struct smap_view *dirty;
 	struct smap_table *table; /* of dirty, or of read when there is no dirty */
 	uint64_t batch_ticks;	  /* when the first miss of state.pending came */
@@ -313,7 +312,7 @@ SMAP_INLINE void smap_set_held_here(uintptr_t map)
 SMAP_INLINE void smap_lock_uncounted(struct smap *map)
 {
 	smap_set_held_here((uintptr_t)map | SMAP_HELD_WAITS);
-	smap_mutex_lock(&map->mu);
+	pthread_mutex_lock(&map->mu);
 	smap_set_held((uintptr_t)map);
 }
 
@@ -327,7 +326,7 @@ SMAP_INLINE bool smap_policy_measures(const struct smap *map)
 SMAP_INLINE void smap_lock(struct smap *map, struct smap_hold *hold)
 {
 	hold->wait_ns = 0;
-	if (smap_unlikely(!smap_mutex_try(&map->mu)))
+	if (smap_unlikely(pthread_mutex_trylock(&map->mu) != 0))
 		smap_lock_contended(map, hold);
 	smap_set_held_here((uintptr_t)map);
 	hold->start_ticks = 0;
@@ -343,7 +342,7 @@ SMAP_INLINE void smap_unlock(struct smap *map)
 	/* relaxed: as there */
 	atomic_store_explicit(&smap_held_again.map, 0, memory_order_relaxed);
 #endif
-	smap_mutex_unlock(&map->mu);
+	pthread_mutex_unlock(&map->mu);
 }
 
 /* Most maps have the default, and most operations under mu ask. */

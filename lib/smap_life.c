@@ -91,6 +91,7 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 		return err;
 	}
 	memset(map, 0, sizeof(*map));
+	pthread_mutex_init(&map->mu, NULL);
 	map->value_free = o.value_free;
 	map->ctx = o.ctx;
 	map->is_u64 = o.key_kind == SMAP_KEY_U64;
@@ -107,9 +108,9 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 	smap_refresh_locked(map);
 
 	smap_registry_add(map);
-	smap_mutex_lock(&map->mu); /* never before the registry's: smap_fork.c has it first */
+	pthread_mutex_lock(&map->mu); /* never before the registry's: smap_fork.c has it first */
 	smap_fire(map_create, (uintptr_t)map, (uintptr_t)map->state.name);
-	smap_mutex_unlock(&map->mu);
+	pthread_mutex_unlock(&map->mu);
 	*ret_map = map;
 	return 0;
 }
@@ -153,10 +154,10 @@ static void map_free(struct smap *map, struct smap_node *node)
 	struct smap_view *view = last_view(map);
 
 	(void)node;
-	smap_mutex_lock(&map->mu);
+	pthread_mutex_lock(&map->mu);
 	smap_flush_batch_locked(map);
 	smap_fire(map_destroy, (uintptr_t)map);
-	smap_mutex_unlock(&map->mu);
+	pthread_mutex_unlock(&map->mu);
 	/* relaxed: nobody uses the map any more */
 	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
 	smap_registry_remove(map);
@@ -168,6 +169,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 		map->table->free_all = true;
 		smap_table_free(map, map->table);
 	}
+	pthread_mutex_destroy(&map->mu);
 	free(map);
 }
 

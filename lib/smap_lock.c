@@ -133,7 +133,7 @@ static bool lock_at_exit(struct smap *map)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec++;
-	return smap_mutex_try(&map->mu) || smap_mutex_wait(&map->mu, &until);
+	return pthread_mutex_clocklock(&map->mu, CLOCK_MONOTONIC, &until) == 0;
 }
 
 static bool flush_stale(struct smap *map, void *ctx)
@@ -144,7 +144,7 @@ static bool flush_stale(struct smap *map, void *ctx)
 	/* relaxed: re-checked under mu by the flush */
 	if (!atomic_load_explicit(&map->has_pending, memory_order_relaxed))
 		return false;
-	if (!(*all ? lock_at_exit(map) : smap_mutex_try(&map->mu)))
+	if (!(*all ? lock_at_exit(map) : pthread_mutex_trylock(&map->mu) == 0))
 		return true; /* in use: the next miss or the next round will do it */
 	smap_set_held_here((uintptr_t)map);
 	age = smap_now_ns() - map->state.pending.first_ns;

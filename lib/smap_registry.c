@@ -126,7 +126,7 @@ void smap_registry_fork_lock(void)
 {
 	pthread_mutex_lock(&lock);
 	for (struct smap *map = first; map; map = map->next_map)
-		smap_mutex_lock(&map->mu);
+		pthread_mutex_lock(&map->mu);
 }
 
 void smap_registry_fork_unlock(bool is_child)
@@ -134,7 +134,7 @@ void smap_registry_fork_unlock(bool is_child)
 	for (struct smap *map = first; map; map = map->next_map) {
 		if (is_child)
 			smap_snapshot_forked(map);
-		smap_mutex_unlock(&map->mu);
+		pthread_mutex_unlock(&map->mu);
 	}
 	pthread_mutex_unlock(&lock);
 }

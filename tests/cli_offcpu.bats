@@ -71,7 +71,7 @@ busiest() { # trace, kind
 	busiest "$tmp/trace" offcpu_wait >"$tmp/wait"
 	busiest "$tmp/trace" offcpu_blocked >"$tmp/blocked"
 	cat "$tmp/wait" "$tmp/blocked"
-	grep -Eq '^(9[0-9]|100) .*syscall .*smap_store_u64 waiter_main' "$tmp/wait"
+	grep -Eq '^(9[0-9]|100) .*lll_lock_wait .*smap_store_u64 waiter_main' "$tmp/wait"
 	grep -Eq '^(9[0-9]|100) .*nanosleep .*smap_store_u64 run_rounds' "$tmp/blocked"
 	# With stacks of nothing else: those are of --stacks.
 	jq -e 'select(.type == "end").maps[0].stacks | all(.kind | startswith("offcpu_"))' "$tmp/trace"

@@ -107,8 +107,8 @@ build_mutant() { # file, killer: only what the change concerns
 	if [[ $1 == *.c ]]; then
 		compile "$kind" "$tmp/mutant" "$tmp/mutant/$1" "$tmp/objects/$1.o" || return 1
 	else
-		# These come into every file; the first with smap.h, into the killer too.
-		[[ $1 == smap_inline.h || $1 == smap_internal.h || $1 == smap_mutex.h ]] && users=. || users="smap_op.h\|$1"
+		# The first comes with smap.h, into every file and the killer.
+		[[ $1 == smap_inline.h || $1 == smap_internal.h ]] && users=. || users="smap_op.h\|$1"
 		for file in "$tmp"/mutant/*.c; do
 			grep -q "$users" "$file" || continue
 			compile "$kind" "$tmp/mutant" "$file" "$tmp/objects/${file##*/}.o" || return 1

@@ -122,10 +122,10 @@ static void hold_with_a_batch(struct smap *map)
 {
 	for (;;) {
 		miss(map, 1);
-		smap_mutex_lock(&map->mu);
+		pthread_mutex_lock(&map->mu);
 		if (map->state.pending.count)
 			return;
-		smap_mutex_unlock(&map->mu);
+		pthread_mutex_unlock(&map->mu);
 	}
 }
 
@@ -138,7 +138,7 @@ static void scene_exit_with_misses(void)
 	fill(map, 0, 10);
 	listen_to_all(1);
 	hold_with_a_batch(map);
-	smap_mutex_unlock(&map->mu);
+	pthread_mutex_unlock(&map->mu);
 }
 
 static void scene_exit_with_the_mutex(void)
