@@ -182,7 +182,7 @@ $(O)/yield/%.o: %.c tests/yield.h Makefile
 	$(call msg,CC,$< (yield))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -include tests/yield.h -DSMAP_STRESS -MMD -MP -c $< -o $@
-$(O)/tests/test_smap_race2: tests/test_smap_race2.c $(YIELD_OBJ) Makefile
+$(O)/tests/test_smap_race2 $(O)/tests/test_smap_clear: $(O)/tests/%: tests/%.c $(YIELD_OBJ) Makefile
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -DSMAP_NO_INLINE -MMD -MP -MF $@.d $< $(YIELD_OBJ) -lcmocka -o $@
@@ -273,7 +273,7 @@ install: all  ## install below $(DESTDIR)$(PREFIX)
 	$(Q)install -m 644 $(O)/libsmap.a $(DESTDIR)$(PREFIX)/lib/
 	$(Q)install -m 755 $(O)/libsmap.so.$(SOVER) $(DESTDIR)$(PREFIX)/lib/
 	$(Q)ln -sf libsmap.so.$(SOVER) $(DESTDIR)$(PREFIX)/lib/libsmap.so
-	$(Q)install -m 644 lib/smap.h lib/smap_inline.h lib/smap_state.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)install -m 644 lib/smap.h lib/smap_inline.h lib/smap_match.h lib/smap_state.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)install -m 755 $(O)/smaptrace $(DESTDIR)$(PREFIX)/bin/
 	$(Q)printf 'prefix=%s\nlibdir=$${prefix}/lib\nincludedir=$${prefix}/include\n\nName: libsmap\nDescription: concurrent map with the algorithm of Go'"'"'s sync.Map, traceable\nVersion: %s\nCflags: -I$${includedir} -pthread\nLibs: -L$${libdir} -lsmap -pthread\n' \
 		'$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libsmap.pc

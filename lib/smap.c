@@ -38,7 +38,7 @@ static void *load_slow(struct smap *map, const struct smap_key *key)
 }
 
 /* The general way: registers the thread, follows cells that have moved. */
-static __attribute__((noinline)) void *load_again(struct smap *map, const struct smap_key *key)
+static __attribute__((noinline)) void *load_general(struct smap *map, const struct smap_key *key)
 {
 	struct smap_table *table;
 	uintptr_t value = SMAP_NIL;
@@ -55,6 +55,24 @@ static __attribute__((noinline)) void *load_again(struct smap *map, const struct
 	return (void *)value;
 }
 
+/* What most of the rest are: a value behind the home group, or in a section of the caller. */
+SMAP_INLINE void *load_again(struct smap *map, const struct smap_key *key, const bool is_u64)
+{
+	struct smap_thread_state *self = smap_self;
+	uintptr_t value = SMAP_NIL;
+
+	if (smap_likely(smap_has_record(self))) {
+		uint64_t seq = smap_enter_state(self);
+		const struct smap_view *view = load_read(map);
+		size_t index = smap_view_find(view, key, is_u64);
+
+		if (smap_likely(index != SMAP_NOT_FOUND))
+			value = load_cell(slot_cell(view->slots, index, is_u64));
+		smap_leave_state(self, seq);
+	}
+	return smap_likely((intptr_t)value > 0) ? (void *)value : load_general(map, key);
+}
+
 /* Where loads go on that smap_inline.h could not decide. */
 SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len, int look)
 {
@@ -62,7 +80,7 @@ SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len
 
 	if (!key_bytes(map, bytes, len, &key))
 		return NULL;
-	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key);
+	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key, false);
 }
 
 SMAP_PUBLIC void *smap_load_u64_rest(struct smap *map, uint64_t value, int look)
@@ -71,7 +89,7 @@ SMAP_PUBLIC void *smap_load_u64_rest(struct smap *map, uint64_t value, int look)
 
 	if (!key_u64(map, value, &key))
 		return NULL;
-	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key);
+	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key, true);
 }
 
 SMAP_PUBLIC bool smap_load(struct smap *map, const void *key, size_t len, void **ret_value)
@@ -98,24 +116,37 @@ SMAP_PUBLIC bool smap_load_u64(struct smap *map, uint64_t key, void **ret_value)
 /* Ask for the memory that the loads of these keys will need, in the order of the need. */
 static void prefetch_keys(const struct smap *map, const uint64_t *keys, size_t n)
 {
-	const struct smap_view *view = smap_read_view(load_read(map));
+	const struct smap_view *view = load_read(map);
 	uint64_t hash[MANY];
 
 	if (view->groups <= CACHED_GROUPS)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		hash[i] = smap_hash_u64(map, keys[i]);
-		__builtin_prefetch(view->ctrl +
-				   (size_t)smap_home(view->groups, hash[i]) * SMAP_GROUP);
+		__builtin_prefetch(view->ctrl + smap_home(view->capacity, hash[i]));
 	}
 	for (size_t i = 0; i < n; i++) {
-		size_t first = (size_t)smap_home(view->groups, hash[i]) * SMAP_GROUP;
+		size_t first = smap_group_first(smap_home(view->capacity, hash[i]));
 		uint32_t mask = smap_group_match(view->ctrl + first, smap_tag(hash[i]));
 
 		if (mask)
 			__builtin_prefetch((const struct smap_slot_u64 *)view->slots + first +
 					   (unsigned)__builtin_ctz(mask));
 	}
+}
+
+/* In a section, where smap_load_u64() takes the general way. */
+static void *load_inside_u64(struct smap *map, uint64_t key)
+{
+	const struct smap_quick_key k = {smap_hot_hash_u64(&map->hot, key), {key, 0}, 0};
+	enum smap_look look = SMAP_LOOK_AGAIN;
+	uintptr_t value = 0;
+
+	if (smap_likely(map->hot.quick == SMAP_QUICK_U64))
+		value = smap_quick_look(&map->hot, &k, true, &look);
+	if (value || smap_likely(look == SMAP_LOOK_ABSENT))
+		return (void *)value;
+	return smap_load_u64_rest(map, key, look);
 }
 
 SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, size_t n,
@@ -132,8 +163,8 @@ SMAP_PUBLIC size_t smap_load_many_u64(struct smap *map, const uint64_t *keys, si
 		if (smap_likely(map->is_u64))
 			prefetch_keys(map, keys + begin, end - begin);
 		for (size_t i = begin; i < end; i++) {
-			ret_values[i] = NULL;
-			found += smap_load_u64(map, keys[i], &ret_values[i]);
+			ret_values[i] = load_inside_u64(map, keys[i]);
+			found += ret_values[i] != NULL;
 		}
 	}
 	smap_exit(self, seq);
@@ -324,8 +355,8 @@ SMAP_INLINE enum quick cell_quick(struct smap *map, struct smap_thread_state *se
 SMAP_INLINE enum quick store_quick(struct smap *map, struct smap_thread_state *self,
 				   const struct smap_key *key, const bool is_u64, void *value)
 {
-	const struct smap_view *view = smap_read_view(load_read(map));
-	size_t group = smap_home(view->groups, key->hash), first = group * SMAP_GROUP;
+	const struct smap_view *view = load_read(map);
+	size_t home = smap_home(view->capacity, key->hash), first = smap_group_first(home);
 	uint32_t mask = smap_group_tagged(view->ctrl + first, key->hash);
 
 	for (; smap_likely(mask); mask &= mask - 1) {
@@ -334,7 +365,8 @@ SMAP_INLINE enum quick store_quick(struct smap *map, struct smap_thread_state *s
 		if (smap_likely(smap_slot_equal(view->slots, index, key, is_u64)))
 			return cell_quick(map, self, slot_cell(view->slots, index, is_u64), value);
 	}
-	return smap_overflowed(view->overflow, group, key->hash) ? QUICK_OTHER : QUICK_NEW;
+	return smap_overflowed(view->overflow, home / SMAP_GROUP, key->hash) ? QUICK_OTHER
+									     : QUICK_NEW;
 }
 
 SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *value)
@@ -343,7 +375,7 @@ SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *
 	struct smap_key k;
 	int err = 0;
 
-	if (smap_likely(map->quick_store == SMAP_QUICK_BYTES && self && value &&
+	if (smap_likely(map->quick_store == SMAP_QUICK_BYTES && smap_has_record(self) && value &&
 			len <= SMAP_INLINE_KEY && (key || !len))) {
 		enum quick quick;
 		uint64_t seq;
@@ -369,7 +401,7 @@ SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
 	struct smap_key k;
 	int err = 0;
 
-	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && self && value)) {
+	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && smap_has_record(self) && value)) {
 		enum quick quick;
 		uint64_t seq;
 

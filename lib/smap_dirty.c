@@ -32,9 +32,7 @@
 void smap_refresh_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
-	/* relaxed: written under mu, which we hold */
-	const struct smap_view *read =
-		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	const struct smap_view *read = smap_read_locked(map);
 
 	state->read_len = read->len;
 	state->has_dirty = map->dirty != NULL;
@@ -48,13 +46,11 @@ void smap_refresh_locked(struct smap *map)
 void smap_promote_locked(struct smap *map, enum smap_reason reason)
 {
 	struct smap_state *state = &map->state;
-	struct smap_view *fresh = map->dirty, *old;
+	struct smap_view *fresh = map->dirty, *old = smap_read_locked(map);
 	uint64_t misses = state->miss_count, now = smap_now_ns();
 	uint64_t age = state->dirty_since_ns ? now - state->dirty_since_ns : 0;
 
-	/* relaxed: written under mu, which we hold */
-	old = smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
-	smap_filter_drop_locked(map);
+	smap_more_drop_locked(map);
 	/* Release: pairs with the acquire loads of read in smap.c. Publishes the control bytes
 	 * and the keys of the new slots; without it a reader could match garbage (G1). */
 	atomic_store_explicit(&map->hot.read, (uintptr_t)fresh, memory_order_release);
@@ -148,9 +144,7 @@ static size_t sweep(struct smap *map, const struct smap_view *read, struct smap_
 static void rebuild_locked(struct smap *map, struct smap_view *dirty, uint64_t alloc_ns)
 {
 	struct smap_state *state = &map->state;
-	/* relaxed: written under mu, which we hold */
-	const struct smap_view *read =
-		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	const struct smap_view *read = smap_read_locked(map);
 	uint64_t start = smap_now_ns(), copied = 0, expunged = 0;
 
 	if (smap_is_empty_view(read)) {
@@ -225,17 +219,6 @@ static int reserve(struct smap *map, const struct smap_key *key, struct reserve 
 	return r->moves ? smap_move_prepare(map, &r->move) : 0;
 }
 
-static void set_amended(struct smap *map)
-{
-	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-
-	/* Release: pairs with the acquire loads of read in smap.c; the view is the same, the
-	 * bit says that dirty has to be asked (I6: before mu is released). */
-	if (!(rd & SMAP_AMENDED))
-		atomic_store_explicit(&map->hot.read, rd | SMAP_AMENDED, memory_order_release);
-}
-
 /* Is there a dirty, a free slot for the key, and nothing to allocate or to make ready? */
 static bool has_room(const struct smap *map, const struct smap_key *key)
 {
@@ -255,8 +238,8 @@ SMAP_INLINE void add_key(struct smap *map, const struct smap_key *key, void *cop
 	map->state.new_keys++;
 	if (smap_unlikely(!map->state.dirty_since_ns))
 		map->state.dirty_since_ns = smap_now_ns();
-	if (map->state.flags & SMAP_ABSENT_FILTER)
-		smap_filter_add_locked(map, key->hash);
+	if ((map->state.flags & SMAP_ABSENT_FILTER) || !smap_has_more(smap_read_locked(map)))
+		smap_more_add_locked(map, key->hash); /* before mu is released (I6) */
 }
 
 /* The same where something has to be allocated or moved for it. */
@@ -282,8 +265,6 @@ static __attribute__((noinline)) int insert_reserved(struct smap *map, const str
 	add_key(map, key, r.copy, value);
 	if (r.moves)
 		smap_move_finish(map, &r.move);
-	else
-		set_amended(map);
 	if (r.table || r.dirty || r.moves)
 		smap_refresh_locked(map);
 	else
@@ -297,7 +278,6 @@ int smap_insert_locked(struct smap *map, const struct smap_key *key, void *value
 	if (smap_unlikely(!has_room(map, key)))
 		return insert_reserved(map, key, value);
 	add_key(map, key, NULL, value);
-	set_amended(map);
 	smap_refresh_dirty_locked(map);
 	return 0;
 }

@@ -86,25 +86,21 @@ static size_t capacity_of(const struct smap_filter *filter)
 	return (size_t)filter->words * KEYS_PER_WORD;
 }
 
-static struct smap_view *current_read(const struct smap *map)
+struct smap_filter *smap_filter_of(const struct smap_view *view)
 {
 	/* relaxed: written under mu, which we hold */
-	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	uintptr_t more = atomic_load_explicit(&view->more, memory_order_relaxed);
+
+	return more == SMAP_MORE_NONE || more == SMAP_MORE_ANY ? NULL : (struct smap_filter *)more;
 }
 
-/* relaxed: written under mu, which we hold */
-static struct smap_filter *current_filter(const struct smap_view *read)
+/* Also gives up the filter that the view had. */
+static void set_more(struct smap *map, struct smap_view *view, uintptr_t more)
 {
-	/* relaxed: as above */
-	return atomic_load_explicit(&read->filter, memory_order_relaxed);
-}
+	struct smap_filter *old = smap_filter_of(view);
 
-static void install(struct smap *map, struct smap_view *read, struct smap_filter *filter)
-{
-	struct smap_filter *old = current_filter(read);
-
-	/* Release: pairs with the acquire in smap_view_excludes(). */
-	atomic_store_explicit(&read->filter, filter, memory_order_release);
+	/* Release: pairs with the acquires in smap_view_excludes() and smap_has_more() (M1, I6). */
+	atomic_store_explicit(&view->more, more, memory_order_release);
 	if (old) {
 		old->node.map = map;
 		smap_retire_node(&old->node);
@@ -120,7 +116,7 @@ static bool is_stale(const struct smap *map, const struct smap_view *read)
 {
 	const size_t adds = map->filter_adds;
 
-	return adds >= capacity_of(current_filter(read)) && adds >= map->dirty->groups &&
+	return adds >= capacity_of(smap_filter_of(read)) && adds >= map->dirty->groups &&
 	       (smap_is_empty_view(read) || read->table == map->dirty->table);
 }
 
@@ -136,13 +132,12 @@ static size_t first_capacity(const struct smap *map)
 	return map->filter_hint > capacity ? map->filter_hint : capacity;
 }
 
-void smap_filter_add_locked(struct smap *map, uint64_t hash)
+/* As far as there is memory; before readers are told of the first key. */
+static void filter_add(struct smap *map, struct smap_view *read, uint64_t hash)
 {
-	struct smap_view *read = current_read(map);
-	struct smap_filter *filter, *fresh;
+	struct smap_filter *filter = smap_filter_of(read), *fresh;
 	size_t capacity;
 
-	filter = current_filter(read);
 	if (filter) {
 		set(filter, hash);
 		map->filter_adds++;
@@ -163,14 +158,29 @@ void smap_filter_add_locked(struct smap *map, uint64_t hash)
 	else
 		set_all(map, read, fresh);
 	map->filter_adds = 0;
-	install(map, read, fresh);
+	set_more(map, read, (uintptr_t)fresh);
 }
 
-void smap_filter_drop_locked(struct smap *map)
+void smap_more_add_locked(struct smap *map, uint64_t hash)
 {
-	struct smap_view *read = current_read(map);
+	struct smap_view *read = smap_read_locked(map);
+
+	if (map->state.flags & SMAP_ABSENT_FILTER)
+		filter_add(map, read, hash);
+	if (!smap_has_more(read))
+		set_more(map, read, SMAP_MORE_ANY);
+}
+
+void smap_more_drop_locked(struct smap *map)
+{
+	struct smap_view *read = smap_read_locked(map);
 
 	map->filter_hint = map->dirty_only;
-	if (current_filter(read))
-		install(map, read, NULL);
+	if (smap_filter_of(read))
+		set_more(map, read, SMAP_MORE_ANY); /* NONE would not be true for who holds it */
+}
+
+void smap_more_none_locked(struct smap *map)
+{
+	set_more(map, &map->empty.view, SMAP_MORE_NONE);
 }

@@ -4,8 +4,8 @@
  *
  *	struct smap                    struct smap_view (immutable once published)
  *	+-------------+               +--------------------------------------+
- *	| state       |    +--------->| slots, groups, len, table            |
- *	| read ------------+ |amended | ctrl: 1 byte a slot, groups of 16    |
+ *	| state       |    +--------->| slots, capacity, more, len, table    |
+ *	| read ------------+ |        | ctrl: 1 byte a slot, groups of 16    |
  *	| dirty ------------------+   +------|-------------------------------+
  *	| mu, table --------+  |  +-->| the same with dirty's bytes          |
  *	+-------------+     |  |      +------|-------------------------------+
@@ -50,11 +50,15 @@
 #define SMAP_MIN_GROUPS 1		   /* smallest table: 14 entries */
 #define SMAP_LOAD(slots) ((slots) / 8 * 7) /* fullest table: 7/8; 14 of a group of 16 */
 
-/* Cells hold values as they come, so the marks are addresses that only we own. */
+/*
+ * Cells hold values as they come, so the marks are addresses that only we own, with the highest bit
+ * set, which no pointer of a program has: readers tell values from marks by their sign first.
+ */
 extern const char smap_marks[2] SMAP_HIDDEN;
+#define SMAP_MARK_BIT (~(UINTPTR_MAX >> 1))
 #define SMAP_NIL ((uintptr_t)0)
-#define SMAP_EXPUNGED ((uintptr_t)&smap_marks[0])
-#define SMAP_MOVED ((uintptr_t)&smap_marks[1])
+#define SMAP_EXPUNGED ((uintptr_t)&smap_marks[0] | SMAP_MARK_BIT)
+#define SMAP_MOVED ((uintptr_t)&smap_marks[1] | SMAP_MARK_BIT)
 
 typedef SMAP_SHARED uintptr_t smap_cell;
 
@@ -66,11 +70,12 @@ struct smap_filter;
 
 struct smap_view {
 	/* The layout of these four is struct smap_look_view's. */
-	void *slots;	    /* = table->slots: a hit needs no load from the table */
-	uint64_t groups;    /* = table->groups */
-	uint16_t *overflow; /* a word for each group, behind the control bytes */
-	_Atomic(struct smap_filter *) filter; /* of dirty's keys, while amended; smap_filter.h */
-	size_t len;			      /* slots listed, deleted ones included: Go's len(m) */
+	void *slots;		    /* = table->slots: a hit needs no load from the table */
+	uint64_t capacity;	    /* = groups * SMAP_GROUP */
+	uint16_t *overflow;	    /* a word for each group, behind the control bytes */
+	SMAP_SHARED uintptr_t more; /* of dirty, Go's `amended` and more; smap_filter.h */
+	uint64_t groups;	    /* = table->groups */
+	size_t len;		    /* slots listed, deleted ones included: Go's len(m) */
 	struct smap_table *table;
 	struct smap_node node;
 	uint8_t ctrl[] __attribute__((aligned(SMAP_CACHE_LINE)));
@@ -89,7 +94,8 @@ struct smap_table {
 	uint64_t limbo_ticket;	    /* grace period after which LIMBO may become DELETED; or ... */
 #define SMAP_NO_TICKET UINT64_MAX   /* ... not drawn: read still lists some of them */
 	bool has_limbo;
-	bool long_keys; /* some key stands behind a pointer */
+	bool long_keys;	       /* some key stands behind a pointer */
+	uint8_t slots_of_line; /* in a cache line */
 	uint32_t groups;
 	size_t bytes;
 
@@ -195,12 +201,13 @@ _Static_assert(offsetof(struct smap_view, ctrl) == sizeof(struct smap_view),
 _Static_assert(offsetof(struct smap, hot) == SMAP_HOT_OFFSET, "callers look for it there");
 _Static_assert(sizeof(struct smap_hot) <= SMAP_CACHE_LINE, "one line for a hit");
 _Static_assert(offsetof(struct smap_view, ctrl) == SMAP_VIEW_CTRL, "likewise");
-_Static_assert(
-	offsetof(struct smap_view, slots) == offsetof(struct smap_look_view, slots) &&
-		offsetof(struct smap_view, groups) == offsetof(struct smap_look_view, groups) &&
-		offsetof(struct smap_view, overflow) == offsetof(struct smap_look_view, overflow) &&
-		offsetof(struct smap_view, filter) == offsetof(struct smap_look_view, filter),
-	"callers read views");
+_Static_assert(offsetof(struct smap_view, slots) == offsetof(struct smap_look_view, slots) &&
+		       offsetof(struct smap_view, capacity) ==
+			       offsetof(struct smap_look_view, capacity) &&
+		       offsetof(struct smap_view, overflow) ==
+			       offsetof(struct smap_look_view, overflow) &&
+		       offsetof(struct smap_view, more) == offsetof(struct smap_look_view, more),
+	       "callers read views");
 
 /* smap_memory.c */
 void *smap_block_alloc(size_t bytes, bool whole) SMAP_HIDDEN;
@@ -353,6 +360,18 @@ SMAP_INLINE uint64_t smap_policy_threshold(const struct smap *map)
 	return smap_policy_threshold_of(map);
 }
 
+SMAP_INLINE struct smap_view *smap_read_view(uintptr_t read)
+{
+	return (struct smap_view *)read;
+}
+
+/* With mu held, or when nobody else uses the map. */
+SMAP_INLINE struct smap_view *smap_read_locked(const struct smap *map)
+{
+	/* relaxed: written under mu */
+	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+}
+
 /*
  * Bring the derived figures of the state up to date after a change of what dirty lists: all that
  * most operations under mu change.
@@ -360,11 +379,11 @@ SMAP_INLINE uint64_t smap_policy_threshold(const struct smap *map)
 SMAP_INLINE void smap_refresh_dirty_locked(struct smap *map)
 {
 	struct smap_state *state = &map->state;
-	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 
 	state->dirty_len = map->dirty ? map->dirty->len : 0;
-	state->amended = (rd & SMAP_AMENDED) != 0;
+	/* relaxed: written under mu, which we hold */
+	state->amended = atomic_load_explicit(&smap_read_locked(map)->more, memory_order_relaxed) !=
+			 SMAP_MORE_NONE;
 	state->threshold = smap_policy_threshold(map);
 }
 
@@ -383,11 +402,6 @@ SMAP_INLINE void smap_miss_locked(struct smap *map)
 	state->miss_count++;
 	if (smap_unlikely(state->miss_count >= state->threshold) || smap_miss_wraps(state))
 		smap_miss_promotes_locked(map);
-}
-
-SMAP_INLINE struct smap_view *smap_read_view(uintptr_t read)
-{
-	return (struct smap_view *)(read & ~SMAP_AMENDED);
 }
 
 SMAP_INLINE bool smap_is_value(uintptr_t cell)

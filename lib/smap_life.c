@@ -118,10 +118,7 @@ SMAP_PUBLIC int smap_create(struct smap **ret_map, const struct smap_options *op
 /* The view that lists all entries, when nobody uses the map any more. */
 static struct smap_view *last_view(const struct smap *map)
 {
-	/* relaxed: see above */
-	return map->dirty
-		       ? map->dirty
-		       : smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	return map->dirty ? map->dirty : smap_read_locked(map);
 }
 
 /* Give the values that are still present to value_free. */
@@ -148,9 +145,7 @@ static void drain_map(struct smap *map, struct smap_node *node)
 /* By the reclaimer, when no reader can hold anything of the map. */
 static void map_free(struct smap *map, struct smap_node *node)
 {
-	/* relaxed: nobody uses the map any more */
-	struct smap_view *read =
-		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	struct smap_view *read = smap_read_locked(map);
 	struct smap_view *view = last_view(map);
 
 	(void)node;
@@ -158,8 +153,7 @@ static void map_free(struct smap *map, struct smap_node *node)
 	smap_flush_batch_locked(map);
 	smap_fire(map_destroy, (uintptr_t)map);
 	pthread_mutex_unlock(&map->mu);
-	/* relaxed: nobody uses the map any more */
-	free(atomic_load_explicit(&read->filter, memory_order_relaxed));
+	free(smap_filter_of(read));
 	smap_registry_remove(map);
 	*(volatile smap_u64 *)&map->state.magic = 0; /* for who reads us from outside */
 	smap_ahead_drop(map);

@@ -33,12 +33,6 @@
 #include "smap_filter.h"
 #include "smap_view.h"
 
-static struct smap_view *current_read(const struct smap *map)
-{
-	/* relaxed: written under mu, which we hold */
-	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
-}
-
 static bool promotes(const struct smap *map)
 {
 	return (map->state.flags & SMAP_GROW_PROMOTES) != 0;
@@ -73,7 +67,7 @@ static void retire_table(struct smap *map, struct smap_table *table, uint64_t it
 /* Entries that a new table has to have room for, and one more. */
 size_t smap_move_listed(const struct smap *map)
 {
-	return current_read(map)->len + map->dirty_only + 1;
+	return smap_read_locked(map)->len + map->dirty_only + 1;
 }
 
 /* Room for half as many again as are listed; small tables double. After many deletes: less. */
@@ -118,19 +112,20 @@ int smap_move_prepare(struct smap *map, struct smap_move *ret_move)
 }
 
 /*
- * As smap_view_take(), in a view that nothing was ever dropped from, so that a number for each group
- * says what is free: a group's bytes need not be read while they are written.
+ * As smap_view_take(), by a word for each group that says which slots are taken: its control bytes
+ * need not be read while they are written.
  */
 SMAP_INLINE size_t take_next(struct smap_view *view, uint16_t *taken, uint64_t hash)
 {
-	size_t g = smap_home(view->groups, hash);
+	size_t slot = smap_home(view->capacity, hash), index;
 
-	while (smap_unlikely(taken[g] == SMAP_GROUP)) {
-		view->overflow[g] |= smap_overflow_bit(hash);
-		if (++g == view->groups)
-			g = 0;
+	while (smap_unlikely(taken[slot / SMAP_GROUP] == UINT16_MAX)) {
+		view->overflow[slot / SMAP_GROUP] |= smap_overflow_bit(hash);
+		slot = smap_next_group(view, slot);
 	}
-	return g * SMAP_GROUP + taken[g]++;
+	index = smap_nearest(view->table, slot, (uint16_t)~taken[slot / SMAP_GROUP]);
+	taken[slot / SMAP_GROUP] |= (uint16_t)(1U << index % SMAP_GROUP);
+	return index;
 }
 
 /* The hash of the key in a slot: as smap_slot_key(), and quicker for most. */
@@ -225,7 +220,7 @@ SMAP_INLINE void carry_group(struct smap *map, struct smap_move *m, const struct
 /* Fill the new table and make it the map's dirty; read is still the old one. */
 void smap_move_build(struct smap *map, struct smap_move *m)
 {
-	struct smap_view *read = current_read(map), *dirty = map->dirty;
+	struct smap_view *read = smap_read_locked(map), *dirty = map->dirty;
 	size_t slots = (size_t)dirty->groups * SMAP_GROUP;
 
 	memset(m->read->ctrl, SMAP_CTRL_EMPTY, smap_ctrl_bytes(m->read->groups));
@@ -288,7 +283,7 @@ static void close_cells(const struct smap *map, const struct smap_view *old_read
 /* Close the old table and publish; after the new key was added to the new dirty. */
 void smap_move_finish(struct smap *map, struct smap_move *m)
 {
-	struct smap_view *old_read = current_read(map);
+	struct smap_view *old_read = smap_read_locked(map);
 	struct smap_view *next = promotes(map) ? m->dirty : m->read;
 	struct smap_table *old = m->old;
 
@@ -302,18 +297,15 @@ void smap_move_finish(struct smap *map, struct smap_move *m)
 		smap_flush_batch_locked(map);
 		smap_promote_locked(map, SMAP_REASON_grow);
 	} else if (smap_is_empty_view(old_read)) {
-		smap_view_free(m->read);
-		/* Release: pairs with the acquire loads of read in smap.c (I6). */
-		atomic_store_explicit(&map->hot.read, (uintptr_t)old_read | SMAP_AMENDED,
-				      memory_order_release);
+		smap_view_free(m->read); /* readers have been sent to dirty already */
 	} else {
-		/* relaxed: the filter, if any, goes with the new view, which is not published yet */
-		atomic_store_explicit(&m->read->filter,
-				      atomic_load_explicit(&old_read->filter, memory_order_relaxed),
+		/* relaxed: a filter goes with the new view, which is not published yet */
+		atomic_store_explicit(&m->read->more,
+				      atomic_load_explicit(&old_read->more, memory_order_relaxed),
 				      memory_order_relaxed);
-		/* Release: as above; publishes the new view, the old one goes with its table. */
-		atomic_store_explicit(&map->hot.read, (uintptr_t)m->read | SMAP_AMENDED,
-				      memory_order_release);
+		/* Release: pairs with the acquire loads of read in smap.c (I6). Publishes the new
+		 * view, the old one goes with its table. */
+		atomic_store_explicit(&map->hot.read, (uintptr_t)m->read, memory_order_release);
 		old->read = old_read;
 	}
 	retire_table(map, old, 1);
@@ -330,7 +322,7 @@ struct clearing {
 
 static int clear_prepare(struct smap *map, struct clearing *c)
 {
-	size_t listed = current_read(map)->len + map->dirty_only;
+	size_t listed = smap_read_locked(map)->len + map->dirty_only;
 
 	*c = (struct clearing){0};
 	if (map->dirty) {
@@ -378,13 +370,13 @@ static void clear_cells(struct smap *map, const struct smap_view *read,
 
 int smap_clear_locked(struct smap *map, size_t *ret_deleted)
 {
-	struct smap_view *read = current_read(map);
+	struct smap_view *read = smap_read_locked(map);
 	struct smap_table *old = map->table;
 	struct clearing c;
 
 	if (clear_prepare(map, &c))
 		return -ENOMEM;
-	smap_filter_drop_locked(map);
+	smap_more_drop_locked(map);
 	smap_ahead_drop(map);
 	if (old)
 		/* Release: pairs with the acquire in smap.c:follow(). */
@@ -392,6 +384,7 @@ int smap_clear_locked(struct smap *map, size_t *ret_deleted)
 	/* Release: pairs with the acquire loads of read in smap.c; before the cells are closed,
 	 * so that who meets MOVED and looks again finds the new view (P1). */
 	atomic_store_explicit(&map->hot.read, (uintptr_t)&map->empty.view, memory_order_release);
+	smap_more_none_locked(map); /* after that: M1 */
 	if (old) {
 		clear_cells(map, read, map->dirty, &c);
 		old->values = c.values;

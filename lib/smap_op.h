@@ -32,10 +32,10 @@ SMAP_INLINE bool key_bytes(const struct smap *map, const void *bytes, size_t len
 
 /* --- the lock-free part ------------------------------------------------------- */
 
-SMAP_INLINE uintptr_t load_read(const struct smap *map)
+SMAP_INLINE const struct smap_view *load_read(const struct smap *map)
 {
 	/* Acquire: pairs with the release stores of read in smap_dirty.c and smap_move.c */
-	return atomic_load_explicit(&map->hot.read, memory_order_acquire);
+	return smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_acquire));
 }
 
 SMAP_INLINE uintptr_t load_cell(const smap_cell *cell)
@@ -53,14 +53,13 @@ SMAP_INLINE const struct smap_view *follow(const struct smap_view *view)
 
 /*
  * The cell of a key in read, and what was in it: never MOVED. NULL if read does not list the
- * key. *ret_amended says whether dirty may list it; *ret_table is the table of the cell.
+ * key; *ret_amended says then whether dirty may list it. *ret_table is the table of the cell.
  */
 SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *key,
 				 const bool is_u64, uintptr_t *ret_value, bool *ret_amended,
 				 struct smap_table **ret_table)
 {
-	uintptr_t rd = load_read(map);
-	const struct smap_view *view = smap_read_view(rd);
+	const struct smap_view *view = load_read(map);
 	bool followed = false;
 
 	for (;;) {
@@ -68,13 +67,11 @@ SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *
 		smap_cell *cell;
 
 		if (index == SMAP_NOT_FOUND && !followed) {
-			*ret_amended =
-				(rd & SMAP_AMENDED) && !smap_filter_excludes(view, key->hash);
+			*ret_amended = !smap_filter_excludes(view, key->hash);
 			return NULL;
 		}
 		if (index == SMAP_NOT_FOUND) { /* cleared meanwhile: read is new already */
-			rd = load_read(map);
-			view = smap_read_view(rd);
+			view = load_read(map);
 			followed = false;
 			continue;
 		}
@@ -83,7 +80,7 @@ SMAP_INLINE smap_cell *find_read(const struct smap *map, const struct smap_key *
 		*ret_value = load_cell(cell);
 		if (smap_likely(*ret_value != SMAP_MOVED)) {
 			*ret_table = view->table;
-			*ret_amended = (rd & SMAP_AMENDED) != 0;
+			*ret_amended = false;
 			return cell;
 		}
 		view = follow(view);
@@ -131,10 +128,8 @@ struct place {
  */
 SMAP_INLINE struct place find_locked(const struct smap *map, const struct smap_key *key)
 {
-	/* relaxed: written under mu, which we hold */
-	uintptr_t rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-	const struct smap_view *read = smap_read_view(rd), *dirty = map->dirty;
-	struct place place = {SMAP_NOT_FOUND, false, (rd & SMAP_AMENDED) != 0};
+	const struct smap_view *read = smap_read_locked(map), *dirty = map->dirty;
+	struct place place = {SMAP_NOT_FOUND, false, smap_has_more(read)};
 
 	if (smap_likely(dirty)) {
 		place.index = smap_find(map, dirty, key);

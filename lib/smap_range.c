@@ -13,22 +13,19 @@
 /* The view to walk: read, after a promotion if there are new keys in dirty. */
 static const struct smap_view *view_to_walk(struct smap *map)
 {
-	uintptr_t rd = load_read(map);
+	const struct smap_view *view = load_read(map);
 	struct smap_hold hold;
 
-	if (!(rd & SMAP_AMENDED))
-		return smap_read_view(rd);
+	if (!smap_has_more(view))
+		return view;
 	smap_lock(map, &hold);
-	/* relaxed: written under mu, which we hold */
-	rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
-	if (rd & SMAP_AMENDED) {
+	if (smap_has_more(smap_read_locked(map))) {
 		smap_flush_batch_locked(map);
 		smap_promote_locked(map, SMAP_REASON_range);
-		/* relaxed: as above */
-		rd = atomic_load_explicit(&map->hot.read, memory_order_relaxed);
 	}
+	view = smap_read_locked(map);
 	smap_unlock(map);
-	return smap_read_view(rd);
+	return view;
 }
 
 /* The value of a listed slot now; NULL if the key is absent. */
@@ -115,13 +112,13 @@ SMAP_PUBLIC int smap_clear(struct smap *map)
 	struct smap_thread *self;
 	struct smap_hold hold;
 	size_t deleted = 0;
-	uintptr_t rd;
+	const struct smap_view *view;
 	uint64_t seq;
 	int err;
 
 	self = smap_enter(&seq); /* for the look at the view */
-	rd = load_read(map);
-	if (!smap_read_view(rd)->len && !(rd & SMAP_AMENDED)) {
+	view = load_read(map);
+	if (!view->len && !smap_has_more(view)) {
 		smap_exit(self, seq);
 		return 0;
 	}

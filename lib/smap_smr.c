@@ -22,7 +22,7 @@
  * X when we free it. Words are 64 bit and do not wrap.
  *
  * Where membarrier is refused from the start (seccomp, old kernels), smap_self stays
- * NULL, each enter goes to smap_enter_slow(), and a full fence after the store of
+ * at nobody, each enter goes to smap_enter_slow(), and a full fence after the store of
  * the word does the reader's half. Where it is refused later, see smap_heavy_barrier().
  *
  * Invariants
@@ -46,7 +46,8 @@
 
 static struct smap_thread static_threads[STATIC_THREADS];
 
-SMAP_PUBLIC __thread struct smap_thread_state *smap_self; /* NULL also when readers must fence */
+struct smap_thread_state smap_nobody = {.seq = 1};
+SMAP_PUBLIC __thread struct smap_thread_state *smap_self = &smap_nobody;
 static _Thread_local struct smap_thread *self_always
 	__attribute__((tls_model("initial-exec"))); /* this thread's record, once it has one */
 _Thread_local bool smap_in_callback;
@@ -142,7 +143,7 @@ static void thread_exit(void *arg)
 	/* relaxed: owner-only */
 	uint64_t seq = atomic_load_explicit(&self->state.seq, memory_order_relaxed);
 
-	smap_self = NULL;
+	smap_self = &smap_nobody;
 	self_always = NULL;
 	self->depth = 0;
 	/* Ended inside a section (pthread_exit in a Range callback): the section ends here. */

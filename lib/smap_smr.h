@@ -87,12 +87,20 @@ struct smap_thread *smap_first_thread(void) SMAP_HIDDEN;
 struct smap_thread *smap_next_thread(const struct smap_thread *thread) SMAP_HIDDEN;
 struct smap_thread *smap_enter_slow(uint64_t *ret_seq) SMAP_HIDDEN;
 
+/* What smap_self points to where a thread has no record, or must fence: in a section for ever. */
+extern struct smap_thread_state smap_nobody SMAP_HIDDEN;
+
+SMAP_INLINE bool smap_has_record(const struct smap_thread_state *self)
+{
+	return self != &smap_nobody;
+}
+
 /* Enter a read section; see smap_enter_state(). Returns what smap_exit() needs; nests. */
 SMAP_INLINE struct smap_thread *smap_enter(uint64_t *ret_seq)
 {
 	struct smap_thread_state *self = smap_self;
 
-	if (smap_unlikely(!self))
+	if (smap_unlikely(!smap_has_record(self)))
 		return smap_enter_slow(ret_seq);
 	*ret_seq = smap_enter_state(self);
 	return (struct smap_thread *)self; /* its first member */

@@ -127,9 +127,7 @@ static int copy_entry(struct smap_snapshot *snapshot, const struct smap_key *key
 static int snapshot_locked(struct smap *map, smap_retain_fn retain,
 			   struct smap_snapshot **ret_snapshot)
 {
-	/* relaxed: written under mu, which we hold */
-	const struct smap_view *view =
-		smap_read_view(atomic_load_explicit(&map->hot.read, memory_order_relaxed));
+	const struct smap_view *view = smap_read_locked(map);
 	struct smap_snapshot *snapshot;
 	int err = 0;
 

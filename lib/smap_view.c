@@ -18,12 +18,13 @@ const char smap_marks[2] = {0, 0};
 
 /*
  * The view of nothing is a part of the map and comes back with each Clear. Who holds it from
- * before and meets the filter of a later time is right to answer "absent": the Clear
- * came in between.
+ * before and meets the `more` of a later time is right to answer "absent": the Clear
+ * came in between (M1).
  */
 void smap_empty_init(struct smap_empty *empty)
 {
 	empty->view.groups = 1;
+	empty->view.capacity = SMAP_GROUP;
 	empty->view.overflow = empty->overflow;
 	memset(empty->ctrl, SMAP_CTRL_EMPTY, sizeof(empty->ctrl));
 }
@@ -64,6 +65,7 @@ struct smap_view *smap_view_alloc(struct smap_table *table, bool now)
 		return NULL;
 	*view = (struct smap_view){
 		.slots = table->slots,
+		.capacity = (uint64_t)table->groups * SMAP_GROUP,
 		.groups = table->groups,
 		.overflow = (void *)(view->ctrl + (size_t)table->groups * SMAP_GROUP),
 		.table = table,
@@ -94,6 +96,7 @@ struct smap_table *smap_table_alloc(const struct smap *map, size_t entries)
 	       round_up(sizeof(*table), SMAP_CACHE_LINE) +
 		       round_up(words * sizeof(uint64_t), SMAP_CACHE_LINE));
 	table->groups = (uint32_t)groups;
+	table->slots_of_line = (uint8_t)(SMAP_CACHE_LINE / slot);
 	table->growth_left = SMAP_LOAD(groups * SMAP_GROUP);
 	table->ahead_at = bytes < SMAP_AHEAD_BYTES ? 0 : table->growth_left / SMAP_AHEAD_PART;
 	table->bytes = bytes;
@@ -173,25 +176,6 @@ size_t smap_find_on_bytes(const struct smap_view *view, size_t group, uint64_t h
 		.hash = hash, .word = {word0, word1}, .len = len, .bytes = bytes};
 
 	return find_on(view, group, &key, false);
-}
-
-/* For loads compiled into callers. */
-SMAP_PUBLIC const smap_cell *smap_look_on_u64(const void *view, uint64_t group, uint64_t hash,
-					      uint64_t key)
-{
-	const struct smap_view *v = view;
-	size_t index = smap_find_on_u64(v, group, hash, key);
-
-	return index == SMAP_NOT_FOUND ? NULL : &((struct smap_slot_u64 *)v->slots)[index].cell;
-}
-
-SMAP_PUBLIC const smap_cell *smap_look_on(const void *view, uint64_t group, uint64_t hash,
-					  uint64_t word0, uint64_t word1, uint64_t len)
-{
-	const struct smap_view *v = view;
-	size_t index = smap_find_on_bytes(v, group, hash, word0, word1, len, NULL);
-
-	return index == SMAP_NOT_FOUND ? NULL : &((struct smap_slot_bytes *)v->slots)[index].cell;
 }
 
 /* In a fresh copy: LIMBO slots whose grace period is over are free again. */

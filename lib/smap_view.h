@@ -59,12 +59,17 @@ SMAP_INLINE bool smap_slot_equal(const void *slots, size_t index, const struct s
 	       memcmp((const void *)(uintptr_t)slot->word[0], key->bytes, key->len) == 0;
 }
 
-/* The slot of one group that holds the key, or SMAP_NOT_FOUND. */
-SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t first,
+/* The slot that holds the key in the group of a slot, which is likely to be near, or SMAP_NOT_FOUND. */
+SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t slot,
 				   const struct smap_key *key, const bool is_u64)
 {
+	size_t first = smap_group_first(slot);
 	uint32_t mask = smap_group_tagged(view->ctrl + first, key->hash);
 
+	if (mask)
+		__builtin_prefetch((const char *)view->slots +
+				   slot * (is_u64 ? sizeof(struct smap_slot_u64)
+						  : sizeof(struct smap_slot_bytes)));
 	for (; mask; mask &= mask - 1) {
 		size_t index = first + (unsigned)__builtin_ctz(mask);
 
@@ -81,8 +86,8 @@ SMAP_INLINE size_t smap_group_find(const struct smap_view *view, size_t first,
 SMAP_INLINE size_t smap_view_find(const struct smap_view *view, const struct smap_key *key,
 				  const bool is_u64)
 {
-	size_t group = smap_home(view->groups, key->hash);
-	size_t index = smap_group_find(view, group * SMAP_GROUP, key, is_u64);
+	size_t home = smap_home(view->capacity, key->hash), group = home / SMAP_GROUP;
+	size_t index = smap_group_find(view, home, key, is_u64);
 
 	if (smap_likely(index != SMAP_NOT_FOUND))
 		return index;
@@ -104,28 +109,44 @@ SMAP_INLINE bool smap_is_listed(uint8_t ctrl)
 	return ctrl >= SMAP_CTRL_FIRST_TAG;
 }
 
+/* The first free slot from the cache line of this one on, once around the group. mask: not 0. */
+SMAP_INLINE size_t smap_nearest(const struct smap_table *table, size_t slot, uint32_t mask)
+{
+	unsigned line = (unsigned)(slot % SMAP_GROUP) & ~(table->slots_of_line - 1U);
+	uint32_t turned = (mask | mask << SMAP_GROUP) >> line;
+
+	return smap_group_first(slot) + (line + (unsigned)__builtin_ctz(turned)) % SMAP_GROUP;
+}
+
+/* The same place in the group that a probe looks at next. */
+SMAP_INLINE size_t smap_next_group(const struct smap_view *view, size_t slot)
+{
+	slot += SMAP_GROUP;
+	return slot < view->capacity ? slot : slot - view->capacity;
+}
+
 /*
  * Take a free slot for a key with this hash; the caller has checked growth_left, so there is one.
  * A group that has none is told that the probe goes on. dirty only, under mu.
  */
 SMAP_INLINE size_t smap_view_take(struct smap_view *view, uint64_t hash)
 {
-	size_t g = smap_home(view->groups, hash);
+	size_t slot = smap_home(view->capacity, hash);
 
 	for (;;) {
-		uint32_t mask = smap_group_match(view->ctrl + g * SMAP_GROUP, SMAP_CTRL_EMPTY);
+		size_t first = smap_group_first(slot);
+		uint32_t mask = smap_group_match(view->ctrl + first, SMAP_CTRL_EMPTY);
 
 		if (mask) {
-			size_t index = g * SMAP_GROUP + (unsigned)__builtin_ctz(mask);
+			size_t index = smap_nearest(view->table, slot, mask);
 
 			view->table->growth_left--;
 			view->ctrl[index] = smap_tag(hash);
 			view->len++;
 			return index;
 		}
-		view->overflow[g] |= smap_overflow_bit(hash);
-		if (++g == view->groups)
-			g = 0;
+		view->overflow[first / SMAP_GROUP] |= smap_overflow_bit(hash);
+		slot = smap_next_group(view, slot);
 	}
 }
 

@@ -19,7 +19,7 @@ for header in lib/*.h user/*.h; do
 	try $CC -std=gnu11 -pthread $warn -Wno-unused-function -Wno-unused-const-variable \
 		-D_GNU_SOURCE -Ilib -Iuser -I"$O/bpf" -x c "$header"
 done
-for header in lib/smap.h lib/smap_state.h; do
+for header in lib/smap.h lib/smap_match.h lib/smap_state.h; do
 	# shellcheck disable=SC2086
 	try $CC -std=c11 -pedantic $warn -x c "$header"
 	if command -v g++ >/dev/null; then

@@ -40,7 +40,7 @@ tests/torture.sh build "$dir/linear.plain" lib
 nice "$dir/linear.plain" --seconds $seconds
 killed unexpunge smap_dirty.c \
 	'/^void smap_unexpunge_locked/,/^}/ s/map->dirty->ctrl\[index\] = .*;/(void)key;/'
-killed close smap_move.c '/^static void close_cells/,/^}/ {
-	s/^\t\tdo {$/\t\tif (value == SMAP_NIL) {\n\t\t\t*cell = SMAP_NIL;\n\t\t\tcontinue;\n\t\t}\n&/
+killed close smap_move.c '/^SMAP_INLINE void close_cell/,/^}/ {
+	s/^\tdo {$/\tif (value == SMAP_NIL) {\n\t\t*cell = SMAP_NIL;\n\t\treturn;\n\t}\n&/
 }'
 killed passed smap_reclaim.c '/^static bool passed/,/^}/ s/return false;/continue;/'

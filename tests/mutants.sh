@@ -43,9 +43,9 @@ flags_of() { # kind
 
 source_of() { # killer
 	case $1 in
-	*.*) echo "tests/stress_${1%.*}.c" ;;
-	*) echo "tests/test_smap_$1.c" ;;
+	*.*) [ -e "tests/stress_${1%.*}.c" ] && echo "tests/stress_${1%.*}.c" && return ;;
 	esac
+	echo "tests/test_smap_${1%.*}.c"
 }
 
 compile() { # kind, include dir, source, object
@@ -63,10 +63,8 @@ base_objects() { # kind: lib/ as it is, once
 }
 
 link_killer() { # killer, folder of objects, its object, program
-	local kind
-	kind=$(kind_of "$1")
 	# shellcheck disable=SC2046
-	$CC -pthread $(flags_of "$kind") "$3" "$2"/*.c.o $([ "$kind" = plain ] && echo -lcmocka -ldl) -o "$4"
+	$CC -pthread $(flags_of "$(kind_of "$1")") "$3" "$2"/*.c.o -lcmocka -ldl -o "$4"
 }
 
 run_killer() { # program, seconds for one that runs until it finds something
@@ -108,7 +106,7 @@ build_mutant() { # file, killer: only what the change concerns
 		compile "$kind" "$tmp/mutant" "$tmp/mutant/$1" "$tmp/objects/$1.o" || return 1
 	else
 		# The first comes with smap.h, into every file and the killer.
-		[[ $1 == smap_inline.h || $1 == smap_internal.h ]] && users=. || users="smap_op.h\|$1"
+		[[ $1 == smap_inline.h || $1 == smap_match.h || $1 == smap_internal.h ]] && users=. || users="smap_op.h\|$1"
 		for file in "$tmp"/mutant/*.c; do
 			grep -q "$users" "$file" || continue
 			compile "$kind" "$tmp/mutant" "$file" "$tmp/objects/${file##*/}.o" || return 1

@@ -127,7 +127,9 @@ static void test_cost_measures_one_miss_in_sixteen(void **state)
 		map->policy.miss_ns = absurd;
 		assert_true(smap_load_u64(map, i, &value));
 		assert_int_equal(look(map).miss_count, i + 1);
-		assert_int_equal(map->policy.miss_ns < absurd, i % SMAP_MEASURED_MISSES == 0);
+		if (!smap_listening_miss()) /* who traces all programs of the machine measures all */
+			assert_int_equal(map->policy.miss_ns < absurd,
+					 i % SMAP_MEASURED_MISSES == 0);
 	}
 	smap_destroy(map);
 }

@@ -265,6 +265,27 @@ static void test_nested_sections_hold_until_the_outermost(void **state)
 	smap_destroy(ks.map);
 }
 
+/* Nor does a load, which is compiled in and has a section of its own where there is none. */
+static void test_a_load_does_not_end_the_section_around_it(void **state)
+{
+	(void)state;
+	for (int u64 = 0; u64 < 2; u64++) {
+		struct keyspace ks = begin(u64);
+		void *value;
+
+		fill(&ks, true);
+		smap_read_lock();
+		assert_true(keyspace_delete(&ks, 1));
+		make_garbage(&ks); /* the reclaimer waits for this section */
+		assert_false(keyspace_load(&ks, 1, &value));
+		make_garbage(&ks);
+		assert_int_equal(freed(OLD), 0);
+		smap_read_unlock();
+		until_freed(OLD);
+		smap_destroy(ks.map);
+	}
+}
+
 /* Storing the pointer that is there already takes nothing out. */
 static void test_same_pointer_is_not_freed(void **state)
 {
@@ -438,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_freed_once_in_every_way),
 		cmocka_unit_test(test_G6_never_freed_inside_a_section),
 		cmocka_unit_test(test_nested_sections_hold_until_the_outermost),
+		cmocka_unit_test(test_a_load_does_not_end_the_section_around_it),
 		cmocka_unit_test(test_same_pointer_is_not_freed),
 		cmocka_unit_test(test_refused_values_are_not_freed),
 		cmocka_unit_test(test_destroy_frees_what_is_there),

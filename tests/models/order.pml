@@ -265,7 +265,7 @@ proctype looker(byte me)
 	finished++
 }
 
-/* --- filter: smap_filter_add_locked(): set(), install(); smap_view_excludes() --- */
+/* --- filter: filter_add(): set(), set_more(); smap_view_excludes() --- */
 
 proctype filler(byte me)
 {

@@ -8,7 +8,9 @@
  * interleaving of the C code's accesses is looked at (sequentially consistent; what may be
  * weaker is argued beside each access in lib/).
  *
- *	read    {cell of the key, or NONE; amended}: one word, as in struct smap.read
+ *	read    the cell of the key, or NONE
+ *	more[]  of each view: dirty may have keys that the view lacks (Go's amended). Readers look at
+ *	        it after read, and only if that does not list the key (M1 in smap_filter.h)
  *	dirty   has_dirty, and the cell that it lists, or NONE
  *	cell[]  a value, NIL, EXPUNGED or MOVED; a slot is never used again here (its reuse is
  *	        the business of reclaim.pml), so a new slot or table is a new number
@@ -16,7 +18,7 @@
  *	mark[]  the bit of table->deleted
  *	filter[] of each view, or 0: which filter of absent keys it carries (smap_filter.h); knows[]
  *	        says of each filter whether it has the key. Without a filter, as where there is no
- *	        memory for one, readers take the lock
+ *	        memory for one, readers take the lock. In the C code one word with more[]
  *
  * What is claimed. `now` is the key's true value, changed at the points where operations take
  * effect. Each value goes in once. Then
@@ -49,14 +51,14 @@
 #define is_value(v) ((v) != NIL && (v) < EXPUNGED)
 
 byte read = NONE;	/* the cell that read lists */
-bool amended;		/* in the C code a bit of the same word: always accessed together */
 bool has_dirty;
 byte dirty = NONE;
 byte cell[CELLS];
 byte next[CELLS];
 bool mark[CELLS];
 byte used;		/* cells taken so far */
-byte view;		/* which view is published; changes with `read`, but for amended */
+byte view;		/* which view is published; changes with `read` */
+bool more[VIEWS];
 byte filter[VIEWS];
 bool knows[FILTERS];
 byte filters;		/* filters made so far; 0 is none */
@@ -78,7 +80,7 @@ inline unlock()
 	atomic {
 		assert(!has_dirty || read == NONE || cell[read] == EXPUNGED || dirty == read); /* I2 */
 		assert(!has_dirty || read == NONE || (cell[read] == EXPUNGED) == (dirty == NONE)); /* I3 */
-		assert(!has_dirty || dirty == NONE || read != NONE || amended); /* I6 */
+		assert(!has_dirty || dirty == NONE || read != NONE || more[view]); /* I6 */
 		assert(read == NONE || cell[read] != MOVED); /* V5 */
 		assert(has_dirty || read == NONE || cell[read] != EXPUNGED); /* V5 */
 		mu = false
@@ -99,7 +101,7 @@ inline set_mark(c)
 	fi
 }
 
-/* smap_filter_add_locked(), of whatever key: the filter is made, or replaced by a larger one, or not. */
+/* filter_add(), of whatever key: the filter is made, or replaced by a larger one, or not. */
 inline filter_new()
 {
 	d_step {
@@ -108,7 +110,7 @@ inline filter_new()
 		knows[filters] = (read == NONE && dirty != NONE) /* set_all() */
 #endif
 	}
-	filter[view] = filters /* install() */
+	d_step { filter[view] = filters; more[view] = true } /* set_more() */
 }
 
 inline filter_add()
@@ -131,15 +133,20 @@ inline filter_add_other()
 	fi
 }
 
-/* A view was made: with what filter? */
-#define next_view(f) view++; filter[view] = f
+/* smap_more_add_locked(), without a filter */
+inline more_any() { more[view] = true }
 
-/* find_read(): at = its cell or NONE, v = what was in it, saw_amended, seen_view */
+/* A view was made: what does it say of dirty? */
+#define next_view(m, f) view++; more[view] = m; filter[view] = f
+
+/* find_read(): at = its cell or NONE, v = what was in it; or saw_amended and its filter */
 inline find_read()
 {
-	atomic { at = read; saw_amended = amended; seen_view = view }
+	atomic { at = read; seen_view = view }
 	do
-	:: at == NONE -> break
+	:: at == NONE ->
+		atomic { saw_amended = more[seen_view]; v = filter[seen_view] }
+		break
 	:: else ->
 		v = cell[at];
 		if
@@ -162,7 +169,7 @@ inline find_locked()
 #else
 		at = read; in_read = (read != NONE);
 #endif
-		saw_amended = amended;
+		saw_amended = more[view];
 		if
 		:: !in_read && has_dirty -> at = dirty
 		:: else -> skip
@@ -255,8 +262,14 @@ inline rebuild()
 
 inline promote()
 {
-	filter[view] = 0; /* smap_filter_drop_locked() */
-	atomic { read = dirty; amended = false; next_view(0) }
+	/* smap_more_drop_locked() */
+	d_step {
+#ifdef M_FILTER_DROP_TO_NONE
+		more[view] = more[view] && !filter[view];
+#endif
+		filter[view] = 0
+	}
+	atomic { read = dirty; next_view(false, 0) }
 	has_dirty = false; dirty = NONE
 }
 
@@ -264,12 +277,14 @@ inline promote()
 inline carry_over(cell_in_read)
 {
 	atomic {
-		read = cell_in_read; amended = true;
+		read = cell_in_read;
 #ifdef M_FILTER_NOT_CARRIED
 		filters++;
-		next_view(filters)
+		next_view(true, filters)
+#elif defined(M_MORE_NOT_CARRIED)
+		next_view(false, 0)
 #else
-		next_view(filter[view - 1])
+		next_view(more[view - 1], filter[view - 1])
 #endif
 	}
 }
@@ -346,7 +361,6 @@ inline load()
 	find_read();
 	if
 	:: at == NONE && saw_amended ->
-		v = filter[seen_view];
 		if
 		:: v && !knows[v] -> v = NIL /* smap_view_excludes() */
 		:: else ->
@@ -381,10 +395,10 @@ inline store_slow()
 #ifndef M_FILTER_LATE
 		filter_add();
 #endif
-		atomic {
+		atomic { /* with this the key can be found, by who takes the lock */
 			assert(now == NIL); take_effect(mine);
 #ifndef M_NO_AMENDED
-			amended = true
+			more_any()
 #endif
 		}
 #ifdef M_FILTER_LATE
@@ -496,11 +510,11 @@ proctype others()
 		changes++;
 		lock();
 		if
-		:: !has_dirty -> rebuild(); filter_add_other(); amended = true
-		:: has_dirty && amended -> promote()
-		:: has_dirty && amended -> grow(false)
-		:: has_dirty && amended -> grow(true)
-		:: has_dirty && amended -> filter_add_other()
+		:: !has_dirty -> rebuild(); filter_add_other(); more_any()
+		:: has_dirty && more[view] -> promote()
+		:: has_dirty && more[view] -> grow(false)
+		:: has_dirty && more[view] -> grow(true)
+		:: has_dirty && more[view] -> filter_add_other()
 		fi;
 		unlock();
 		d_step { to = 0; v = 0 }
@@ -517,7 +531,7 @@ init
 		:: skip
 		:: read = 0; used = 1; cell[0] = 12; now = 12
 		:: read = 0; used = 1; cell[0] = NIL; mark[0] = true
-		:: dirty = 0; used = 1; cell[0] = 12; now = 12; has_dirty = true; amended = true;
+		:: dirty = 0; used = 1; cell[0] = 12; now = 12; has_dirty = true; more[0] = true;
 			if /* with a filter, or no memory for one */
 			:: FILTERS > 1 -> filters = 1; filter[0] = 1; knows[1] = true
 			:: skip
