@@ -29,6 +29,12 @@ struct {
 } infos SEC(".maps");
 
 /*
+ * Set when an info says more than that there was one more event: it is new, it has another base,
+ * a gap was added, its map has gone. While it is not, user space need not read them all.
+ */
+__u32 infos_changed = 0;
+
+/*
  * What was counted, by map. One value for all CPUs: hit.bpf.h says who writes what, and its
  * writers hold the map's mutex anyway. Rejected: one for each CPU, which is as many times 5 kB
  * a map, to be kept and to be read in every window, as the machine can have CPUs.

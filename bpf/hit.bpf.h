@@ -42,6 +42,16 @@ struct hit {
 	__u64 now;
 };
 
+/* After the change. */
+static __always_inline void tell_info(void)
+{
+	/*
+	 * Full barrier, as every exchange is: pairs with the one in infos_differ(). Who finds
+	 * it set reads what was written before.
+	 */
+	__sync_lock_test_and_set(&infos_changed, 1);
+}
+
 /* Too large for the stack beside others: made empty, then filled. Empty until first_ns is set. */
 static __always_inline struct st_info *info_create(struct hit *hit)
 {
@@ -67,6 +77,7 @@ static __always_inline struct st_info *info_create(struct hit *hit)
 	info->name[SMAP_NAME_LEN - 1] = '\0';
 	/* Full barrier: pairs with the look at first_ns in read_infos(). Publishes the name. */
 	__sync_fetch_and_add(&info->first_ns, hit->now);
+	tell_info();
 	return info;
 }
 _Static_assert(sizeof(struct st_info) <= sizeof(struct st_stats), "`zero` is one, too");
@@ -146,18 +157,21 @@ static __always_inline bool class_seen(const struct hit *hit, __u32 counter)
 static __always_inline void count(struct hit *hit, __u32 counter, __u64 amount, __u64 total)
 {
 	struct st_info *info = hit->info;
+	bool more = info->generation[counter] != generation[counter];
 
 	if (!class_seen(hit, counter)) {
 		info->base[counter] = total - amount;
 		__sync_fetch_and_or(&info->base_mask, 1U << counter);
+		more = true;
 	} else if (total < info->stamp[counter]) {
 		lose(ST_LOSS_unmatched);
-	} else if (info->generation[counter] != generation[counter] &&
-		   total - amount > info->stamp[counter]) {
+	} else if (more && total - amount > info->stamp[counter]) {
 		info->uncounted[counter] += total - amount - info->stamp[counter];
 	}
 	info->generation[counter] = generation[counter];
 	info->stamp[counter] = total;
+	if (more)
+		tell_info();
 	hit->stats->counted[counter] += amount;
 }
 

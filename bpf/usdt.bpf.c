@@ -85,6 +85,7 @@ int on_map_destroy(struct pt_regs *ctx)
 	submit_final(&hit);
 	/* Last: who sees this finds the event in the ring. */
 	hit.info->destroyed = 1;
+	tell_info();
 	return 0;
 }
 

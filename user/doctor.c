@@ -147,7 +147,7 @@ static enum verdict check_ring(struct finding *finding)
 
 static enum verdict check_hash(struct finding *finding)
 {
-	return check_map(finding, BPF_MAP_TYPE_PERCPU_HASH, "a per-CPU hash", 8, 8, 16);
+	return check_map(finding, BPF_MAP_TYPE_HASH, "a hash", 8, 8, 16);
 }
 
 /* --- uprobes ---------------------------------------------------------------- */
@@ -379,7 +379,7 @@ static const struct requirement requirements[] = {
 	{"BPF programs", check_bpf},
 	{"BPF attach cookie", check_cookie},
 	{"BPF ring buffer", check_ring},
-	{"BPF per-CPU hash", check_hash},
+	{"BPF hash", check_hash},
 	{"uprobes", check_uprobe},
 	{"uprobe_multi links", check_multi},
 	{"perf-event uprobes", check_perf_uprobe},

@@ -16,7 +16,7 @@ struct livemap {
 	struct livemap *next; /* in its bucket */
 	struct st_key key;
 	struct smap_state state; /* the last good copy; zero before */
-	struct st_info info;	 /* as of this round */
+	struct st_info info;	 /* as of this round, but for stamps (usdt_sample.c) */
 	bool has_info;		 /* an event of it was seen */
 	bool state_ok;		 /* `state` is of this round */
 	bool listed;		 /* the registry had it in this round */

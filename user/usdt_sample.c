@@ -7,6 +7,8 @@
  * the kernel counted comes many maps at a time, and a map is sampled from the buffer where it
  * has come to lie. Invariants:
  *
+ * - `info` of a map is as of this round, but for the stamps of its events, which only audits ask
+ *   for: they are read when one of them has changed otherwise, and stand as they were if not;
  * - a map is sampled once in a round: from the batch, or after all batches if it was in none;
  * - what was counted is of a later moment than what the map says of itself. The registry was
  *   walked before; where a map has to be looked at again (it was not in the registry, or has
@@ -77,6 +79,14 @@ static int read_infos(struct usdt *usdt)
 	free(keys);
 	free(infos);
 	return err ? err : end == -ENOENT ? 0 : end;
+}
+
+/* Can they say anything that was not read before? Of a stranger that is a matter of time. */
+static bool infos_differ(const struct usdt *usdt)
+{
+	/* Full barrier: pairs with tell_info() in the BPF programs. */
+	return __atomic_exchange_n(&usdt->skel->bss->infos_changed, 0, __ATOMIC_SEQ_CST) ||
+	       usdt->strangers || usdt->last;
 }
 
 void usdt_read_info(const struct usdt *usdt, struct livemap *map)
@@ -296,6 +306,7 @@ static int emit_losses(const struct usdt *usdt)
 int usdt_sample(void *ctx, bool last)
 {
 	struct usdt *usdt = ctx;
+	bool differ;
 	int err = 0;
 
 	usdt->last = last;
@@ -315,8 +326,9 @@ int usdt_sample(void *ctx, bool last)
 		if (!err)
 			err = usdt_offcpu_tell(usdt, in);
 	}
+	differ = infos_differ(usdt);
 	usdt->strangers = 0;
-	if (!err)
+	if (!err && differ)
 		err = read_infos(usdt);
 	/* The events of maps that are about to be forgotten. */
 	if (!err)
