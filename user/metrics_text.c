@@ -23,6 +23,7 @@
 #define LABELS_MAX (64 + 2 * 4 * METRICS_COMM_MAX + 2 * NAME_ESCAPED_MAX)
 #define FAMILY_NAME_MAX 64
 #define NUMBER_MAX 32
+#define LINE_MAX_BYTES (FAMILY_NAME_MAX + LABELS_MAX + 512)
 
 struct labels {
 	char text[LABELS_MAX];
@@ -78,26 +79,45 @@ static void set_labels(struct labels *labels, const struct metrics_group *group)
 	put_label(dst + at, room - at, "name", group->name);
 }
 
-/* With braces, but the last: the bound of a bucket may follow. */
-static void put_labels(const struct writer *writer, const struct metrics_point *point,
-		       const char *le)
+static size_t append(char *line, size_t at, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len > LINE_MAX_BYTES - at)
+		len = LINE_MAX_BYTES - at;
+	memcpy(line + at, text, len);
+	return at + len;
+}
+
+/*
+ * A line up to its value; with `bucket` up to the bound that is its last label. A scrape has
+ * some ten thousand lines, most of which differ from the one before in what follows this.
+ */
+static size_t begin_line(char *line, const struct writer *writer, const struct metrics_point *point,
+			 const char *suffix, bool bucket)
 {
 	const char *before = "{";
+	size_t at = append(line, append(line, 0, writer->name), suffix);
 
 	for (unsigned i = 0; i < METRICS_EXTRA_LABELS && point->labels[i].name; i++) {
-		sink_printf(writer->sink, "%s%s=\"%s\"", before, point->labels[i].name,
-			    point->labels[i].value);
+		at = append(line, append(line, at, before), point->labels[i].name);
+		at = append(line, append(line, at, "=\""), point->labels[i].value);
+		at = append(line, at, "\"");
 		before = ",";
 	}
 	if (point->series != METRICS_NO_SERIES) {
-		sink_puts(writer->sink, before);
-		sink_puts(writer->sink, writer->labels[point->series].text);
+		at = append(line, append(line, at, before), writer->labels[point->series].text);
 		before = ",";
 	}
-	if (le)
-		sink_printf(writer->sink, "%sle=\"%s\"", before, le);
-	if (le || strcmp(before, ",") == 0)
-		sink_puts(writer->sink, "}");
+	if (bucket)
+		return append(line, append(line, at, before), "le=\"");
+	return append(line, at, *before == ',' ? "} " : " ");
+}
+
+static void end_line(const struct writer *writer, char *line, size_t at, const char *value)
+{
+	at = append(line, append(line, at, value), "\n");
+	sink_write(writer->sink, line, at);
 }
 
 /* --- values --------------------------------------------------------------------- */
@@ -119,12 +139,14 @@ static void set_bounds(struct bounds *bounds, enum metrics_unit unit)
 		shortest(bounds->le[i], (double)hist_high(i) / (unit == METRICS_SECONDS ? 1e9 : 1));
 }
 
-static void put_bucket(const struct writer *writer, const struct metrics_point *point,
-		       const char *le, uint64_t count)
+static void put_bucket(const struct writer *writer, char *line, size_t at, const char *le,
+		       uint64_t count)
 {
-	sink_printf(writer->sink, "%s_bucket", writer->name);
-	put_labels(writer, point, le);
-	sink_printf(writer->sink, " %" PRIu64 "\n", count);
+	char number[NUMBER_MAX];
+
+	snprintf(number, sizeof(number), "%" PRIu64, count);
+	at = append(line, append(line, at, le), "\"} ");
+	end_line(writer, line, at, number);
 }
 
 static void put_hist(const struct writer *writer, const struct metrics_family *family,
@@ -133,23 +155,22 @@ static void put_hist(const struct writer *writer, const struct metrics_family *f
 	bool ns = family->unit == METRICS_SECONDS;
 	const struct bounds *bounds = ns ? &writer->seconds : &writer->number;
 	uint64_t below = 0, count = hist_count(point->hist);
-	char sum[NUMBER_MAX];
+	char line[LINE_MAX_BYTES], number[NUMBER_MAX];
+	size_t at = begin_line(line, writer, point, "_bucket", true);
 
 	for (unsigned i = 0; i <= bounds->last; i++) {
 		below += point->hist->slots[i];
 		if (i >= bounds->first)
-			put_bucket(writer, point, bounds->le[i], below);
+			put_bucket(writer, line, at, bounds->le[i], below);
 	}
-	put_bucket(writer, point, "+Inf", count);
+	put_bucket(writer, line, at, "+Inf", count);
 	if (ns)
-		put_seconds(sum, point->hist->sum);
+		put_seconds(number, point->hist->sum);
 	else
-		snprintf(sum, sizeof(sum), "%" PRIu64, point->hist->sum);
-	sink_printf(writer->sink, "%s_sum", writer->name);
-	put_labels(writer, point, NULL);
-	sink_printf(writer->sink, " %s\n%s_count", sum, writer->name);
-	put_labels(writer, point, NULL);
-	sink_printf(writer->sink, " %" PRIu64 "\n", count);
+		snprintf(number, sizeof(number), "%" PRIu64, point->hist->sum);
+	end_line(writer, line, begin_line(line, writer, point, "_sum", false), number);
+	snprintf(number, sizeof(number), "%" PRIu64, count);
+	end_line(writer, line, begin_line(line, writer, point, "_count", false), number);
 }
 
 static void on_family(void *ctx, const struct metrics_family *family)
@@ -170,7 +191,7 @@ static void on_point(void *ctx, const struct metrics_family *family,
 		     const struct metrics_point *point)
 {
 	const struct writer *writer = ctx;
-	char number[NUMBER_MAX];
+	char line[LINE_MAX_BYTES], number[NUMBER_MAX];
 
 	if (point->hist) {
 		put_hist(writer, family, point);
@@ -184,9 +205,7 @@ static void on_point(void *ctx, const struct metrics_family *family,
 		put_seconds(number, point->number);
 	else
 		snprintf(number, sizeof(number), "%" PRIu64, point->number);
-	sink_puts(writer->sink, writer->name);
-	put_labels(writer, point, NULL);
-	sink_printf(writer->sink, " %s\n", number);
+	end_line(writer, line, begin_line(line, writer, point, "", false), number);
 }
 
 void metrics_write(const struct metrics *metrics, struct sink *sink)
