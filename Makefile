@@ -244,7 +244,7 @@ arm64: all  ## build it all for arm64 and run the tests in qemu
 kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu
 	$(Q)O=$(O) tests/kernels.sh
 
-deploy-real: all $(WORKLOADS)  ## build the image of docs/deploy and run its pod, with podman
+deploy-real: all $(WORKLOADS) $(OTLP)  ## build the image of docs/deploy and run its pod, with podman
 	$(Q)O=$(O) tests/deploy-real.sh
 
 demo: all $(WORKLOADS)  ## trace a real server under redis-benchmark

@@ -27,7 +27,7 @@ public() {
 	public=$tmp/smaptrace
 }
 
-multi() { grep -q uprobe_multi "$BATS_FILE_TMPDIR/doctor"; }
+multi() { grep -q '^ok .*uprobe_multi' "$BATS_FILE_TMPDIR/doctor"; }
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/.."

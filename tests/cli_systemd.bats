@@ -10,7 +10,7 @@ SYSTEMD=/lib/systemd/systemd
 
 setup_machine() { # also where its files are
 	[ -x $SYSTEMD ] || skip "no systemd: run make deps"
-	grep -q uprobe_multi "$BATS_FILE_TMPDIR/doctor" ||
+	grep -q '^ok .*uprobe_multi' "$BATS_FILE_TMPDIR/doctor" ||
 		skip "this kernel has no uprobe_multi: CAP_SYS_ADMIN is needed"
 	mkdir -p "$tmp/root" "$tmp/out"
 	make -s install DESTDIR="$tmp/out" PREFIX=/usr/local

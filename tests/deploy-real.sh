@@ -187,12 +187,11 @@ traced() {
 	wait_for sent "$misses"
 }
 
-# The collector has it, too.
+# The collector has it, too, as others read it.
 sent() { # misses
-	P logs smaptrace-collector 2>/dev/null | tail -n 1 | base64 -d | gunzip 2>/dev/null |
-		jq -e --arg misses "$1" --arg pid "$target" '.resourceMetrics[].scopeMetrics[].metrics[]
-			| select(.name == "smap_misses").sum.dataPoints[]
-			| select(.asInt == $misses and any(.attributes[]; .value.intValue == $pid))' >/dev/null
+	P logs smaptrace-collector 2>/dev/null | tail -n 1 | base64 -d | gunzip >"$scratch/sent.json" 2>/dev/null
+	MODULES=$O/otlp/node_modules node tests/otlp/read.js "$scratch/sent.json" 2>/dev/null &&
+		grep -qxF "smap_misses_total{$labels} $1" "$scratch/sent.read"
 }
 
 without() { # capability

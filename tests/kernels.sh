@@ -73,12 +73,14 @@ make_initramfs() {
 	install -m 755 "$dir/busybox-static/bin/busybox" "$root/bin/busybox" || return 1
 	copy_program "$(command -v bash)" bin
 	copy_program "$(command -v jq)" bin
+	copy_program "$(command -v setpriv)" bin
 	copy_program "$O/smaptrace" main/.output
 	copy_program "$O/libsmap.so" main/.output
 	for name in mapload dlmap holdload; do
 		copy_program "$O/tests/workloads/$name" main/.output/tests/workloads
 	done
 	cp -r tests/bench "$main/tests/"
+	install -D -m 644 docs/deploy/smaptrace.service -t "$main/docs/deploy"
 	install -m 755 tests/kernels/init "$root/init"
 	(cd "$root" && find . | bin/busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$dir/initramfs"
 }
