@@ -114,6 +114,15 @@ async function testHeat(page, assert) {
 	assert.notEqual(await reading.textContent(), before);
 	await page.keyboard.press("ArrowDown");
 	assert.equal(await reading.textContent(), before);
+	/* One of a map of which nothing has come yet, under a pointer: an error would be heard. */
+	await page.evaluate(async () => {
+		const { Heat } = await import("./heat.js");
+		const box = document.body.appendChild(document.createElement("div"));
+
+		new Heat(box);
+		box.querySelector("canvas").dispatchEvent(new PointerEvent("pointermove", { clientX: 5, clientY: 5 }));
+		box.remove();
+	});
 	assert(await heat.locator("canvas").evaluate((canvas) => {
 		const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
 

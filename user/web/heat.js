@@ -69,6 +69,7 @@ export class Heat {
 		this.canvas.addEventListener("pointermove", (event) => this.onPointer(event));
 		for (const leaves of ["pointerleave", "blur"])
 			this.canvas.addEventListener(leaves, () => this.point(null));
+		this.draw(); // nothing yet, and so nothing to point at
 	}
 
 	/* The past, before what is there already. */
@@ -180,10 +181,9 @@ export class Heat {
 
 	point(at) {
 		this.at = at;
-		if (this.heat?.promotions)
+		if (this.heat.promotions)
 			this.paint(this.heat);
-		if (this.heat)
-			this.say();
+		this.say();
 	}
 
 	onPointer(event) {
