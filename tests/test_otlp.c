@@ -14,6 +14,7 @@
 #include "collector.h"
 #include "json_sink.h"
 #include "metrics_otlp.h"
+#include "options.h"
 #include "otlp.h"
 #include "otlp_post.h"
 #include "scenarios.h"
@@ -287,6 +288,7 @@ static void test_sends(void **state)
 	assert_int_equal(stats.lost, 0);
 	assert_int_equal(strncmp(c.heads[0], "POST /v1/metrics HTTP/1.1\r\n", 27), 0);
 	assert_non_null(strstr(c.heads[0], "\r\nContent-Type: application/json\r\n"));
+	assert_non_null(strstr(c.heads[0], "\r\nUser-Agent: smaptrace/" SMAPTRACE_VERSION "\r\n"));
 	assert_non_null(strstr(c.heads[0], "\r\nX-Token: a b\r\nX-Other: c"));
 	collector_stop(&c);
 }

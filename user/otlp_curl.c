@@ -17,6 +17,7 @@
 #include <string.h>
 #include "log.h"
 #include "names.h"
+#include "options.h"
 
 #define TIMEOUT_MS 10000
 #define ANSWER_MAX 65536
@@ -187,7 +188,7 @@ static void set_up(struct otlp_curl *curl, unsigned timeout_ms)
 	set(curl->easy, CURLOPT_TIMEOUT_MS, timeout);
 	set(curl->easy, CURLOPT_CONNECTTIMEOUT_MS, timeout);
 	set(curl->easy, CURLOPT_HTTPHEADER, curl->headers);
-	set(curl->easy, CURLOPT_USERAGENT, "smaptrace");
+	set(curl->easy, CURLOPT_USERAGENT, "smaptrace/" SMAPTRACE_VERSION);
 	set(curl->easy, CURLOPT_WRITEFUNCTION, on_answer);
 	set(curl->easy, CURLOPT_WRITEDATA, curl);
 	set(curl->easy, CURLOPT_NOPROGRESS, 0L);
