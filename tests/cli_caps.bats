@@ -68,21 +68,3 @@ setup() {
 		[[ $output == *"hint: "*CAP_* ]]
 	done
 }
-
-# A service without systemd: its user, its capabilities, its command.
-@test "caps: the unit's command serves a process that starts later" {
-	args=$(sed -n 's/^ExecStart=[^ ]* //p' docs/deploy/smaptrace.service)
-	[[ $args == *"--listen 127.0.0.1:9435"* ]]
-	# shellcheck disable=SC2086
-	as_nobody "$(caps)" "$public" ${args/:9435/:0} -i 0.2 >"$tmp/url" 2>"$tmp/err" 3>&- </dev/null &
-	pids+=("$!")
-	wait_for grep -q '^http://' "$tmp/url"
-	start "$tmp/own" '^ready' "$MAPLOAD" --hold --hold-end --mix promote --keys 200 --ops 3000 --name later
-	load=$pid
-	has_map() { curl -sf "$(cat "$tmp/url")metrics" | grep -q "^smap_$1{pid=\"$load\",comm=\"mapload\",name=\"later.0\"} $2"; }
-	go_on "$load"
-	wait_for has_map maps 1
-	wait_for grep -q '^hold .* end' "$tmp/own"
-	misses=$("$SMAPTRACE" list -f json -p "$load" | jq -r '.. | objects | select(has("misses")).misses')
-	wait_for has_map misses_total "$misses\$"
-}
