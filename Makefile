@@ -49,7 +49,7 @@ FORMATTED := $(wildcard lib/*.[ch] bpf/*.[ch] user/*.[ch] tests/*.[ch] tests/*/*
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all deps demo check bench install fmt fmt-check clean help workloads units lib-tests
-.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels arm64 deploy-real
+.PHONY: npm pictures demo-traps score torture models mutants fuzz coverage kernels arm64 s390x deploy-real
 
 all: $(O)/libsmap.a $(O)/libsmap.so $(O)/smaptrace $(MANS)  ## build everything (default)
 
@@ -174,14 +174,14 @@ $(O)/tests/test_%: tests/test_%.c $(O)/libsmap.a $(USER_MOD) Makefile
 $(O)/tests/test_smap_%: tests/test_smap_%.c $(O)/libsmap.a Makefile
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib -MMD -MP -MF $@.d $< $(O)/libsmap.a -lcmocka -o $@
+	$(Q)$(CC) $(CSTD) $(CFLAGS) $(WARN) -Ilib $(LIB_DEFS) -MMD -MP -MF $@.d $< $(O)/libsmap.a -lcmocka -o $@
 
 # The library under tests/yield.h, for tests that stop threads at chosen accesses.
 YIELD_OBJ := $(LIB_SRC:%.c=$(O)/yield/%.o)
 $(O)/yield/%.o: %.c tests/yield.h Makefile
 	$(call msg,CC,$< (yield))
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -include tests/yield.h -DSMAP_STRESS -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -include tests/yield.h -DSMAP_STRESS $(LIB_DEFS) -MMD -MP -c $< -o $@
 $(O)/tests/test_smap_race2 $(O)/tests/test_smap_clear: $(O)/tests/%: tests/%.c $(YIELD_OBJ) Makefile
 	$(call msg,TEST,$@)
 	$(Q)mkdir -p $(@D)
@@ -205,7 +205,7 @@ define stress_rule
 $(O)/tests/stress_%.$(1): tests/stress_%.c $(LIB_SRC) $(wildcard lib/*.h tests/*.h) Makefile
 	$$(call msg,STRESS,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
+	$(Q)$(CC) $(CSTD) -O1 -g $(WARN) -Ilib $(LIB_DEFS) -fsanitize=$(2) -fno-omit-frame-pointer $$< $(LIB_SRC) -o $$@
 endef
 $(eval $(call stress_rule,tsan,thread))
 $(eval $(call stress_rule,asan,address$(comma)undefined))
@@ -238,7 +238,7 @@ fuzz: all  ## fuzz the library for SECONDS=N (60)
 coverage:  ## line and branch coverage of the library
 	$(Q)O=$(O) CC="$(CC)" tests/coverage.sh
 
-arm64: all  ## build it all for arm64 and run the tests in qemu
+arm64 s390x: all  ## build it for that processor (s390x: the library) and test it in qemu
 	$(Q)O=$(O) tests/cross.sh $@
 
 kernels: all $(WORKLOADS)  ## run the tracer on other kernels, in qemu

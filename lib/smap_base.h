@@ -24,8 +24,6 @@
 #define SMAP_STRINGIFY(x) SMAP_STRINGIFY_(x)
 #define SMAP_CACHE_LINE 64
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "keys are loaded as little-endian words");
-
 /* Only where both sides are slow paths; TSan does not know fences, and needs none there. */
 static inline void smap_full_fence(void)
 {

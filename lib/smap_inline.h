@@ -130,23 +130,36 @@ SMAP_QUICK uint64_t smap_load32(const uint8_t *bytes)
 }
 
 /*
- * Up to 16 bytes as two words, padded with zeros, without reading past the end: loads that
- * overlap where the length is no power of two. All sizes are constants, so the words stay in
- * registers.
+ * In a word that is in memory as eight bytes: bytes that begin at `at`, and a word without its first
+ * bytes, moved to the front.
+ */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define smap_place(value, bytes, at) ((uint64_t)(value) << (8 * (at)))
+#define smap_drop(word, bytes) ((word) >> (8 * (bytes)))
+#else
+#define smap_place(value, bytes, at) ((uint64_t)(value) << (8 * (8 - (bytes) - (at))))
+#define smap_drop(word, bytes) ((word) << (8 * (bytes)))
+#endif
+
+/*
+ * Up to 16 bytes as two words, which are the bytes in memory, padded with zeros, without reading
+ * past the end: loads that overlap where the length is no power of two. All sizes are constants,
+ * so the words stay in registers.
  */
 SMAP_QUICK void smap_load_words(const uint8_t *bytes, size_t len, uint64_t word[2])
 {
 	if (len >= 8) {
 		word[0] = smap_load64(bytes);
-		word[1] = len == 8 ? 0 : smap_load64(bytes + len - 8) >> (8 * (16 - len));
+		word[1] = len == 8 ? 0 : smap_drop(smap_load64(bytes + len - 8), 16 - len);
 		return;
 	}
 	word[1] = 0;
 	if (len >= 4)
-		word[0] = smap_load32(bytes) | smap_load32(bytes + len - 4) << (8 * (len - 4));
+		word[0] = smap_place(smap_load32(bytes), 4, 0) |
+			  smap_place(smap_load32(bytes + len - 4), 4, len - 4);
 	else if (len)
-		word[0] = bytes[0] | (uint64_t)bytes[len / 2] << (8 * (len / 2)) |
-			  (uint64_t)bytes[len - 1] << (8 * (len - 1));
+		word[0] = smap_place(bytes[0], 1, 0) | smap_place(bytes[len / 2], 1, len / 2) |
+			  smap_place(bytes[len - 1], 1, len - 1);
 	else
 		word[0] = 0;
 }

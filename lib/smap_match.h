@@ -76,6 +76,11 @@ SMAP_QUICK uint32_t smap_group_tagged(const uint8_t *group, uint64_t hash)
 
 #else
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define smap_little(word) (word)
+#else
+#define smap_little(word) __builtin_bswap64(word)
+#endif
 #define SMAP_ONES 0x0101010101010101ULL
 #define SMAP_HIGHS 0x8080808080808080ULL
 
@@ -90,7 +95,7 @@ SMAP_QUICK uint64_t smap_word(const uint8_t *bytes)
 	uint64_t word;
 
 	memcpy(&word, bytes, sizeof(word));
-	return word;
+	return smap_little(word); /* slot 0 is to be the lowest bit of a match */
 }
 
 /* The bytes that are zero, exactly: the top bit of one that is not survives. */

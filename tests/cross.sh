@@ -18,11 +18,13 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+. tests/cross/apt.bash
 case ${1:-} in
 arm64) machine=aarch64 triplet=aarch64-linux-gnu targets="all units workloads lib-tests" flags= ;;
 s390x) machine=s390x triplet=s390x-linux-gnu targets=lib-tests flags=LIB_DEFS=-DSMAP_NO_PROBES ;;
 *) echo "usage: cross.sh arm64|s390x [SUBSTRING...]" >&2; exit 2 ;;
 esac
+export ARCH=$1
 arch=$1
 shift
 here=$PWD
@@ -47,30 +49,24 @@ need_tools() {
 		>/dev/null 2>&1 || skip "apt cannot install $packages"
 }
 
-# Development files that the build needs for the other processor.
+# What the build needs for the other processor, and what tests/kernels.sh takes along.
 libraries() {
 	case $arch in
-	arm64) tests/deps.sh --list | grep -E '^(lib.*-dev|zlib1g-dev|systemtap-sdt-dev)$' |
-		grep -v '^libclang' ;;
-	*) printf '%s\n' libc6-dev libcmocka-dev ;;
+	arm64)
+		printf '%s\n' bash busybox-static jq util-linux
+		tests/deps.sh --list | grep -E '^(lib.*-dev|zlib1g-dev|systemtap-sdt-dev)$' |
+			grep -v '^libclang'
+		;;
+	*) printf '%s\n' libc6-dev libcmocka-dev libxxhash-dev ;;
 	esac
-}
-
-apt_of_its_own() {
-	local state=$here/$out/apt
-	apt-get -qq -o Dir::State="$state" -o Dir::State::status="$state/status" \
-		-o Dir::Cache="$state/cache" -o APT::Architecture="$arch" \
-		-o APT::Architectures::="$arch" -o APT::Sandbox::User=root "$@"
 }
 
 make_root() { # packages
 	local deb link target
-	rm -rf "$root" "$out/apt" && mkdir -p "$root" "$out/apt/lists/partial" \
-		"$out/apt/cache/archives/partial"
-	: >"$out/apt/status"
+	rm -rf "$root" "$out/apt" && mkdir -p "$root"
 	echo "  GET     $*"
-	apt_of_its_own update || return 1
-	apt_of_its_own install -y --no-install-recommends --download-only "$@" || return 1
+	apt_for "$here/$out" get -qq update || return 1
+	apt_for "$here/$out" get -qq install -y --no-install-recommends --download-only "$@" || return 1
 	for deb in "$out"/apt/cache/archives/*.deb; do
 		dpkg -x "$deb" "$root" || return 1
 	done
@@ -79,7 +75,7 @@ make_root() { # packages
 		target=$root$(readlink "$link")
 		[ ! -e "$target" ] || ln -sfr "$target" "$link"
 	done
-	rm -rf "$out/apt"
+	rm -rf "$out/apt/cache/archives"
 }
 
 need_root() {
@@ -110,7 +106,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 make --no-print-directory -j "$(nproc)" O="$out" CC="$here/$out/bin/cc" ARCH=$machine SYSROOT="$root" \
 	UPLOT="$host/web/node_modules/uplot/dist" $flags $targets || exit 1
 
-export O=$out TESTS=tests/cross CANNOT=tests/cross/$arch HOST_O=$host
+export O=$out TESTS=tests/cross CANNOT=tests/cross/$arch HOST_O=$host SYSROOT=$root
+export DEADLINE=${DEADLINE:-3000}
 export RUN="qemu-$machine -L $root" CC=$here/$out/bin/cc PATH=$here/$out/bin:$PATH
 [ "$arch" = arm64 ] || [ $# -gt 0 ] || set -- test_ stress_
 exec tests/run.sh "$@"
