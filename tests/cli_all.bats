@@ -12,6 +12,11 @@ copy_load() {
 	MAPLOAD=$tmp/mload
 }
 
+# Of the whole machine, where others may have more busy maps than have series of their own.
+serve_all() { # options...
+	serve --all --series 10000 "$@"
+}
+
 follow_all() { # output file, options...
 	local out=$1
 	shift
@@ -138,7 +143,7 @@ finish() {
 
 @test "all: the server starts with no process, follows one, and nobody is stopped" {
 	copy_load
-	serve --all
+	serve_all
 	[ "$(status_of "$url/healthz")" = 200 ]
 	start "$tmp/own" '^hold .* run' "$MAPLOAD" --name served --hold-run --hold-end --ops 3000 --mix promote --keys 100
 	load=$pid
@@ -165,7 +170,7 @@ finish() {
 # What memory is kept for must not grow with the processes that there ever were.
 @test "all: a server forgets processes that have ended, and gives their numbers to others" {
 	local batch i started=0 slots most
-	serve --all -i 0.05
+	serve_all -i 0.05
 	windows() { metric smap_windows_total; }
 	for batch in 1 2 3 4 5 6; do
 		for i in $(seq 15); do
@@ -187,7 +192,7 @@ finish() {
 
 # Names of stacks take what reading the debug information takes.
 @test "all: a server outlives names of stacks that come long after their process has ended" {
-	serve --all --stacks -i 0.05
+	serve_all --stacks -i 0.05
 	later() { # windows
 		local before
 		before=$(metric smap_windows_total)
