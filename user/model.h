@@ -75,10 +75,10 @@ struct model_window {
 
 /* Histograms of a map; allocated when the first value comes. */
 struct model_hists {
+	/* A bit for each of `window` that has anything; the others are cold memory. */
+	uint32_t in_window;
 	struct hist traced[ST_HIST_COUNT]; /* since the attach */
 	struct hist window[ST_HIST_COUNT];
-	uint32_t
-		in_window; /* a bit for each of `window` that has anything; others are cold memory */
 };
 
 /* What happened at one stack, in one map: since the attach, and in the window. */

@@ -388,9 +388,15 @@ static void end_map(struct traps *traps, struct watch *watch, const struct model
 /* One watch for each map of the model, in its order. */
 static int follow_maps(struct traps *traps, const struct model *model)
 {
-	struct watch *watch = calloc(model->map_count + 1, sizeof(*watch));
-	size_t old = 0;
+	struct watch *watch;
+	size_t same = 0, old = 0;
 
+	while (same < model->map_count && same < traps->watch_count &&
+	       traps->watch[same].order == model->maps[same]->order)
+		same++;
+	if (same == model->map_count && same == traps->watch_count)
+		return 0; /* as in most windows */
+	watch = calloc(model->map_count + 1, sizeof(*watch));
 	if (!watch)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->map_count; i++) {

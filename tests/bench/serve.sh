@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # serve.sh [MAPS [SECONDS]] - what `smaptrace serve` costs with so many maps (1000), at one
-# scrape every 5 s for so long (60): time of a scrape, memory, part of a core; without a
-# listener on /events and with one. The maps do a little each, so that none is idle.
+# scrape every 5 s for so long (60): time of a scrape, memory, part of a core (processor time of
+# all threads, by the scheduler's own count); without a listener on /events and with one. The
+# maps do a little each, so that none is idle. SMAPTRACE=PROGRAM measures another one.
 set -eu
 cd "$(dirname "$0")/../.."
 O=${O:-.output} maps=${1:-1000} seconds=${2:-60}
@@ -11,7 +12,7 @@ tmp=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$tmp"' EXIT
 
-ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+cpu_ns() { awk '{ sum += $1 } END { printf "%.0f", sum }' /proc/"$1"/task/*/schedstat; }
 kib() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
 wait_for() { until grep -qs "$1" "$2"; do sleep 0.1; done; }
 
@@ -21,7 +22,7 @@ load=$!
 pids+=("$load")
 wait_for '^hold' "$tmp/load"
 kill -USR1 "$load"
-"$O/smaptrace" serve -p "$load" -i "${INTERVAL:-1}" --listen 127.0.0.1:0 >"$tmp/url" 2>"$tmp/err" &
+"${SMAPTRACE:-$O/smaptrace}" serve -p "$load" -i "${INTERVAL:-1}" --listen 127.0.0.1:0 >"$tmp/url" 2>"$tmp/err" &
 server=$!
 pids+=("$server")
 wait_for '^http' "$tmp/url"
@@ -31,24 +32,24 @@ sleep 3
 measure() { # title
 	local before after end=$((SECONDS + seconds)) begin=$EPOCHREALTIME
 	: >"$tmp/times"
-	before=$(ticks "$server")
+	before=$(cpu_ns "$server")
 	while [ $SECONDS -lt $end ]; do
 		curl -s -o "$tmp/metrics" -w '%{time_total} %{size_download}\n' "${url}metrics" >>"$tmp/times"
 		sleep 5
 	done
-	after=$(ticks "$server")
-	sort -n "$tmp/times" | awk -v title="$1" -v maps="$maps" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" \
+	after=$(cpu_ns "$server")
+	sort -n "$tmp/times" | awk -v title="$1" -v maps="$maps" -v ns=$((after - before)) -v load="$(cut -d' ' -f1 /proc/loadavg)" \
 		-v begin="$begin" -v now="$EPOCHREALTIME" -v rss="$(kib "$server" VmRSS)" -v hwm="$(kib "$server" VmHWM)" '
 		{ time[NR] = $1; size = $2 }
 		END {
-			printf "| %s | %d | %.1f ms / %.1f ms | %.0f kB | %.1f MB / %.1f MB | %.2f %% |\n", title, maps,
+			printf "| %s | %d | %.1f ms / %.1f ms | %.0f kB | %.1f MB / %.1f MB | %.2f %% | %s |\n", title, maps,
 				time[int((NR + 1) / 2)] * 1000, time[NR] * 1000, size / 1000, rss / 1024, hwm / 1024,
-				ticks / hz / (now - begin) * 100
+				ns / 1e9 / (now - begin) * 100, load
 		}'
 }
 
-echo '| | maps | scrape, median / slowest | size | memory, now / most | of a core |'
-echo '|---|---|---|---|---|---|'
+echo '| | maps | scrape, median / slowest | size | memory, now / most | of a core | load |'
+echo '|---|---|---|---|---|---|---|'
 measure 'metrics only'
 curl -sN "${url}events" >/dev/null &
 pids+=("$!")
