@@ -17,6 +17,14 @@
 #define OPTIONS_MIN_SIZE offsetof(struct smap_options, key_kind)
 #define KNOWN_FLAGS SMAP_OPTIONS_TUNED
 
+/*
+ * A program that links the static library has the operations of each file, or none: what it lacked,
+ * a shared library of the same program would have from another copy, which knows no thread of this.
+ */
+typedef void (*function)(void);
+static const function whole[] __attribute__((used)) = {
+	(function)smap_load_u64, (function)smap_delete_u64, (function)smap_range_u64};
+
 /* What the caller gave, as far as the caller's struct goes; zero beyond. */
 static int read_options(struct smap_options *to, const struct smap_options *from)
 {

@@ -47,7 +47,12 @@
 static struct smap_thread static_threads[STATIC_THREADS];
 
 struct smap_thread_state smap_nobody = {.seq = 1};
-SMAP_PUBLIC __thread struct smap_thread_state *smap_self = &smap_nobody;
+/*
+ * Protected: where two copies of the library are in a process, each of them, and what was linked
+ * together with it, has its own. The record of one is none to the other's reclaimer.
+ */
+__attribute__((visibility("protected"))) __thread struct smap_thread_state *smap_self =
+	&smap_nobody;
 static _Thread_local struct smap_thread *self_always
 	__attribute__((tls_model("initial-exec"))); /* this thread's record, once it has one */
 _Thread_local bool smap_in_callback;
