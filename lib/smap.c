@@ -74,7 +74,8 @@ SMAP_INLINE void *load_again(struct smap *map, const struct smap_key *key, const
 }
 
 /* Where loads go on that smap_inline.h could not decide. */
-SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len, int look)
+SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len,
+				 enum smap_look look)
 {
 	struct smap_key key;
 
@@ -83,7 +84,7 @@ SMAP_PUBLIC void *smap_load_rest(struct smap *map, const void *bytes, size_t len
 	return look == SMAP_LOOK_DIRTY ? load_slow(map, &key) : load_again(map, &key, false);
 }
 
-SMAP_PUBLIC void *smap_load_u64_rest(struct smap *map, uint64_t value, int look)
+SMAP_PUBLIC void *smap_load_u64_rest(struct smap *map, uint64_t value, enum smap_look look)
 {
 	struct smap_key key;
 
@@ -140,12 +141,12 @@ static void *load_inside_u64(struct smap *map, uint64_t key)
 {
 	const struct smap_quick_key k = {smap_hot_hash_u64(&map->hot, key), {key, 0}, 0};
 	enum smap_look look = SMAP_LOOK_AGAIN;
-	uintptr_t value = 0;
+	void *value = NULL;
 
 	if (smap_likely(map->hot.quick == SMAP_QUICK_U64))
 		value = smap_quick_look(&map->hot, &k, true, &look);
 	if (value || smap_likely(look == SMAP_LOOK_ABSENT))
-		return (void *)value;
+		return value;
 	return smap_load_u64_rest(map, key, look);
 }
 

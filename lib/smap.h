@@ -308,7 +308,16 @@ const char *smap_policy_name(uint32_t policy);
 const struct smap_registry *smap_registry_get(void);
 extern struct smap_registry smap_registry;
 
+/* Code for C and C++ has C's casts. (g++ does not look for them in extern "C".) */
+#if defined(__cplusplus) && defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wold-style-cast"
+#pragma clang diagnostic ignored "-Wzero-as-null-pointer-constant"
+#endif
 #include "smap_inline.h"
+#if defined(__cplusplus) && defined(__clang__)
+#pragma clang diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }

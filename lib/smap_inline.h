@@ -79,9 +79,9 @@ enum smap_look {
 	SMAP_LOOK_AGAIN, /* not known: look again, the general way */
 };
 
-/* Where inlined loads go on; not to be called by hand. look: enum smap_look. NULL: absent. */
-void *smap_load_rest(struct smap *map, const void *key, size_t len, int look);
-void *smap_load_u64_rest(struct smap *map, uint64_t key, int look);
+/* Where inlined loads go on; not to be called by hand. NULL: absent. */
+void *smap_load_rest(struct smap *map, const void *key, size_t len, enum smap_look look);
+void *smap_load_u64_rest(struct smap *map, uint64_t key, enum smap_look look);
 
 /* --- the code --------------------------------------------------------------------------- */
 
@@ -305,36 +305,36 @@ SMAP_QUICK bool smap_view_excludes(const struct smap_look_view *view, uint64_t h
 }
 
 /*
- * What a cell holds: a value, or 0 and how it ended. Marks have the highest bit, as no pointer
+ * What a cell holds: a value, or NULL and how it ended. Marks have the highest bit, as no pointer
  * has: one comparison with 0 tells the values of most programs.
  */
-SMAP_QUICK uintptr_t smap_quick_value(const struct smap_hot *hot, const SMAP_SHARED uintptr_t *cell,
-				      enum smap_look *ret_look)
+SMAP_QUICK void *smap_quick_value(const struct smap_hot *hot, const SMAP_SHARED uintptr_t *cell,
+				  enum smap_look *ret_look)
 {
 	/* Acquire: pairs with the releases that store values (G2) and MOVED */
 	uintptr_t value = smap_get(cell, acquire);
 
 	*ret_look = SMAP_LOOK_ABSENT;
 	if (smap_usual((intptr_t)value > 0))
-		return value;
+		return (void *)value;
 	if (!value || value == hot->marks) /* NIL; EXPUNGED */
-		return 0;
+		return NULL;
 	if (value - hot->marks != 1)
-		return value;
+		return (void *)value;
 	*ret_look = SMAP_LOOK_AGAIN; /* MOVED */
-	return 0;
+	return NULL;
 }
 
 /*
- * One look at read, in a read section: the value, or 0 and how it ended. Values are handed on in
+ * One look at read, in a read section: the value, or NULL and how it ended. Values are handed on in
  * registers, through no pointer: a caller's variable need not be in memory.
  */
-SMAP_QUICK uintptr_t smap_quick_look(const struct smap_hot *hot, const struct smap_quick_key *key,
-				     const bool is_u64, enum smap_look *ret_look)
+SMAP_QUICK void *smap_quick_look(const struct smap_hot *hot, const struct smap_quick_key *key,
+				 const bool is_u64, enum smap_look *ret_look)
 {
 	/* Acquire: pairs with the release stores of read in smap_dirty.c and smap_move.c */
-	const struct smap_look_view *view =
-		(const struct smap_look_view *)smap_get(&hot->read, acquire);
+	uintptr_t read = smap_get(&hot->read, acquire);
+	const struct smap_look_view *view = (const struct smap_look_view *)read;
 	uint64_t home = smap_home(view->capacity, key->hash);
 	const SMAP_SHARED uintptr_t *cell = smap_quick_find(view, home, key, is_u64);
 
@@ -346,7 +346,7 @@ SMAP_QUICK uintptr_t smap_quick_look(const struct smap_hot *hot, const struct sm
 		*ret_look = SMAP_LOOK_ABSENT;
 	else
 		*ret_look = SMAP_LOOK_DIRTY;
-	return 0;
+	return NULL;
 }
 
 SMAP_QUICK bool smap_quick_load_u64(struct smap *map, uint64_t key, void **ret_value)
@@ -361,7 +361,7 @@ SMAP_QUICK bool smap_quick_load_u64(struct smap *map, uint64_t key, void **ret_v
 	    smap_usual(smap_enter_outermost(self, &seq))) {
 		const struct smap_quick_key k = {smap_hot_hash_u64(hot, key), {key, 0}, 0};
 
-		value = (void *)smap_quick_look(hot, &k, true, &look);
+		value = smap_quick_look(hot, &k, true, &look);
 		smap_leave_outermost(self, seq);
 	}
 	if (smap_rare(!value)) {
@@ -391,7 +391,7 @@ SMAP_QUICK bool smap_quick_load(struct smap *map, const void *key, size_t len, v
 		smap_load_words((const uint8_t *)key, len, k.word);
 		k.len = len;
 		k.hash = smap_hot_hash_words(hot, k.word, len);
-		value = (void *)smap_quick_look(hot, &k, false, &look);
+		value = smap_quick_look(hot, &k, false, &look);
 		smap_leave_outermost(self, seq);
 	}
 	if (smap_rare(!value)) {

@@ -35,4 +35,19 @@ for header in lib/smap.h lib/smap_match.h lib/smap_state.h; do
 		status=1
 	fi
 done
+# What a program includes gives no warnings of its own, whatever the program asks for.
+many="-Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wcast-align -Wcast-qual -Wundef -Werror"
+for flags in -O2 "-O2 -DSMAP_PORTABLE" -O0; do
+	for cc in "$CC" clang; do
+		command -v "$cc" >/dev/null || continue
+		# shellcheck disable=SC2086
+		try "$cc" -std=c11 $flags $many -Wshadow -Wbad-function-cast -fsyntax-only -x c lib/smap.h
+	done
+	for cc in g++ clang++; do
+		command -v "$cc" >/dev/null || continue
+		# shellcheck disable=SC2086
+		try "$cc" -std=c++17 $flags $many -Wold-style-cast -Wzero-as-null-pointer-constant \
+			-fsyntax-only -x c++ lib/smap.h
+	done
+done
 exit $status
