@@ -80,7 +80,7 @@ void smap_ahead_step_locked(struct smap *map)
 	struct smap_ahead *ahead = &map->ahead;
 	size_t left = map->table->growth_left, due;
 
-	if (!ahead->move.table && !begin(map))
+	if (!left || (!ahead->move.table && !begin(map))) /* 0: the move is now */
 		return;
 	if (left >= ahead->growth_left) /* keys went */
 		return;
@@ -107,6 +107,7 @@ bool smap_ahead_take_locked(struct smap *map, struct smap_move *ret_move)
 	/* Much was deleted meanwhile, or nothing and slots became free besides. */
 	if (room < listed || room / 2 > smap_move_entries(map, listed)) {
 		smap_ahead_drop(map);
+		smap_refresh_locked(map); /* the move may fail */
 		return false;
 	}
 	populate(&ahead->move, ahead->done, ahead->total);

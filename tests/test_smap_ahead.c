@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "fault_alloc.h"
 #include "promote.h"
 #include "smap.h"
 
@@ -105,9 +106,19 @@ static void test_clear_drops_it(void **state)
 }
 
 /*
- * Most keys go, and their slots cannot be used again while a section is open: the table is moved
- * for a few keys, for which what was made ready is much too large.
+ * Most keys go, and their slots cannot be used again while a section is open: the table is to be moved
+ * for a few keys, for which what was made ready is much too large. Returns the next new key.
  */
+static uint64_t leave_few(struct smap *map, uint64_t keys)
+{
+	promote(map);
+	for (uint64_t key = 100; key < keys; key++)
+		assert_true(smap_delete_u64(map, key));
+	fill(map, keys, keys + 1); /* a rebuild: the others are expunged */
+	promote(map);
+	return keys + 1;
+}
+
 static void test_one_that_does_not_suit_is_dropped(void **state)
 {
 	struct smap *map = create();
@@ -116,16 +127,40 @@ static void test_one_that_does_not_suit_is_dropped(void **state)
 
 	(void)state;
 	smap_read_lock();
-	promote(map);
-	for (uint64_t key = 100; key < keys; key++)
-		assert_true(smap_delete_u64(map, key));
-	fill(map, keys, keys + 1); /* a rebuild: the others are expunged */
-	promote(map);
-	for (keys++; inspect(map).growths == before.growths;)
+	keys = leave_few(map, keys);
+	while (inspect(map).growths == before.growths)
 		keys = fill(map, keys, keys + 1);
 	assert_true(inspect(map).table_bytes < before.table_bytes / 4);
 	for (uint64_t key = 0; key < 100; key++)
 		assert_ptr_equal(get(map, key), &object);
+	smap_read_unlock();
+	smap_destroy(map);
+}
+
+/* The same, and there is no memory for the table that suits. */
+static void test_G8_what_was_dropped_is_not_counted(void **state)
+{
+	struct smap *map = create();
+	struct smap_state before, after;
+	uint64_t keys = fill_until_ahead(map, &before);
+	int ret;
+
+	(void)state;
+	smap_read_lock();
+	keys = leave_few(map, keys);
+	keys = fill(map, keys, keys + 1); /* another dirty */
+	do {
+		before = inspect(map);
+		arm(1, true);
+		ret = smap_store_u64(map, keys++, &object);
+		disarm();
+	} while (!ret);
+	assert_int_equal(ret, -ENOMEM);
+	after = inspect(map);
+	assert_int_equal(after.growths, before.growths);
+	assert_true(after.table_bytes < before.table_bytes);
+	fill(map, keys - 1, keys);
+	assert_int_equal(inspect(map).growths, before.growths + 1);
 	smap_read_unlock();
 	smap_destroy(map);
 }
@@ -160,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_a_large_table_has_its_successor_ahead),
 		cmocka_unit_test(test_clear_drops_it),
 		cmocka_unit_test(test_one_that_does_not_suit_is_dropped),
+		cmocka_unit_test(test_G8_what_was_dropped_is_not_counted),
 		cmocka_unit_test(test_G7_no_memory_for_it_is_no_failure),
 	};
 

@@ -299,10 +299,47 @@ static void check_odd_values(const struct keyspace *ks)
 	}
 }
 
+static bool is_value(const void *key, size_t len, void *value, void *want)
+{
+	(void)key, (void)len;
+	assert_ptr_equal(value, want);
+	return true;
+}
+
+static bool is_value_u64(uint64_t key, void *value, void *want)
+{
+	return is_value(&key, sizeof(key), value, want);
+}
+
+/* Where loads are compiled in, marks are told from values otherwise than elsewhere. */
+static void check_odd_values_in_read(const struct keyspace *ks)
+{
+	for (size_t i = 0; i < 128; i++) {
+		uintptr_t word = ((uintptr_t)1 << i / 2) - i % 2;
+		void *value = (void *)(word ? word : UINTPTR_MAX), *got = UNTOUCHED;
+		struct smap_snapshot *snapshot;
+
+		assert_int_equal(keyspace_store(ks, 1, value), 0);
+		smap_range(ks->map, is_value, value); /* promotes; one of the two does nothing */
+		smap_range_u64(ks->map, is_value_u64, value);
+		has_value(ks, 1, value);
+		assert_int_equal(
+			smap_load_many_u64(ks->map, (uint64_t[]){keyspace_u64(1)}, 1, &got),
+			ks->u64);
+		assert_ptr_equal(got, ks->u64 ? value : NULL);
+		assert_int_equal(smap_snapshot(ks->map, &snapshot, NULL), 0);
+		assert_int_equal(smap_snapshot_len(snapshot), 1);
+		smap_snapshot_range(snapshot, is_value, value);
+		smap_snapshot_range_u64(snapshot, is_value_u64, value);
+		smap_snapshot_unref(snapshot);
+	}
+}
+
 static void test_any_word_but_null_is_a_value(void **state)
 {
 	(void)state;
 	for_both_kinds(check_odd_values);
+	for_both_kinds(check_odd_values_in_read);
 }
 
 static void check_null_values(const struct keyspace *ks)
