@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fault_alloc.h"
@@ -105,6 +106,27 @@ static void test_clear_drops_it(void **state)
 	smap_destroy(map); /* with one ahead */
 }
 
+/* Both sides of a fork have it, and grow into it. */
+static void test_a_child_has_its_own(void **state)
+{
+	struct smap *map = create();
+	struct smap_state before;
+	uint64_t keys = fill_until_ahead(map, &before);
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	while (inspect(map).growths == before.growths)
+		keys = fill(map, keys, keys + 1);
+	assert_all_there(map, keys);
+	smap_destroy(map);
+	if (!pid)
+		_exit(0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /*
  * Most keys go, and their slots cannot be used again while a section is open: the table is to be moved
  * for a few keys, for which what was made ready is much too large. Returns the next new key.
@@ -194,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_large_table_has_its_successor_ahead),
 		cmocka_unit_test(test_clear_drops_it),
+		cmocka_unit_test(test_a_child_has_its_own),
 		cmocka_unit_test(test_one_that_does_not_suit_is_dropped),
 		cmocka_unit_test(test_G8_what_was_dropped_is_not_counted),
 		cmocka_unit_test(test_G7_no_memory_for_it_is_no_failure),
