@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "json_text.h"
@@ -102,12 +103,26 @@ static void test_structure(void **state)
 	expect(all);
 }
 
+/* A value that found no memory leaves a key without one: that must not pass for JSON. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	begin();
+	json_text_open(&text, NULL, '{');
+	json_text_value(&text, "stacks", NULL);
+	json_text_close(&text, '}');
+	json_text_end(&text);
+	assert_null(sink_memory_close(&memory, NULL));
+	assert_int_equal(memory.sink.err, -ENOMEM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_structure),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,11 @@ void json_text_string(struct json_text *text, const char *key, const char *bytes
 
 void json_text_value(struct json_text *text, const char *key, json_t *value)
 {
+	int err;
+
 	put_key(text, key);
 	json_text_end(text);
-	(void)json_put(text->sink, value, JSON_COMPACT);
+	err = json_put(text->sink, value, JSON_COMPACT);
+	if (err && !text->sink->err)
+		text->sink->err = err; /* no memory: what follows would be no JSON */
 }

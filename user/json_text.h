@@ -41,7 +41,7 @@ void json_text_bool(struct json_text *text, const char *key, bool value);
 void json_text_real(struct json_text *text, const char *key, double value);
 /* Of any bytes: what is not UTF-8 becomes U+FFFD. */
 void json_text_string(struct json_text *text, const char *key, const char *bytes);
-/* Takes the reference. */
+/* Takes the reference; NULL is a value that found no memory: an error of the sink. */
 void json_text_value(struct json_text *text, const char *key, json_t *value);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * serve_frame.c - see serve_frame.h. Model: the JSON output writes its lines into memory, one at a
- * time, with the word "data" before it and an empty line behind: a window of a thousand maps is 3 MB,
- * and nothing copies it. What the page knows of
- * the present is therefore what `-f json` says. Only the past has a form of its own, the
- * `history` message, because the stream has no past.
+ * time, with the word "data" before it and an empty line behind: a window of a thousand maps is
+ * 3 MB, and nothing copies it. What the page knows of the present is therefore what `-f json`
+ * says. Only the past has a form of its own, the `history` message, because the stream has no past.
  */
 #include "serve_frame.h"
 
