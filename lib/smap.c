@@ -357,15 +357,14 @@ SMAP_INLINE enum quick store_quick(struct smap *map, struct smap_thread_state *s
 				   const struct smap_key *key, const bool is_u64, void *value)
 {
 	const struct smap_view *view = load_read(map);
-	size_t home = smap_home(view->capacity, key->hash), first = smap_group_first(home);
-	uint32_t mask = smap_group_tagged(view->ctrl + first, key->hash);
+	const struct smap_quick_key k = {key->hash, {key->word[0], key->word[1]}, key->len};
+	size_t home = smap_home(view->capacity, key->hash);
+	/* A load's look: it has no cell to write to. */
+	smap_cell *cell = (smap_cell *)(uintptr_t)smap_quick_find(
+		(const struct smap_look_view *)(const void *)view, home, &k, is_u64);
 
-	for (; smap_likely(mask); mask &= mask - 1) {
-		size_t index = first + (unsigned)__builtin_ctz(mask);
-
-		if (smap_likely(smap_slot_equal(view->slots, index, key, is_u64)))
-			return cell_quick(map, self, slot_cell(view->slots, index, is_u64), value);
-	}
+	if (smap_likely(cell != NULL))
+		return cell_quick(map, self, cell, value);
 	return smap_overflowed(view->overflow, home / SMAP_GROUP, key->hash) ? QUICK_OTHER
 									     : QUICK_NEW;
 }
@@ -399,16 +398,14 @@ SMAP_PUBLIC int smap_store(struct smap *map, const void *key, size_t len, void *
 SMAP_PUBLIC int smap_store_u64(struct smap *map, uint64_t key, void *value)
 {
 	struct smap_thread_state *self = smap_self;
-	struct smap_key k;
 	int err = 0;
 
 	if (smap_likely(map->quick_store == SMAP_QUICK_U64 && smap_has_record(self) && value)) {
+		const struct smap_key k = {.hash = smap_hot_hash_u64(&map->hot, key),
+					   .word = {key}};
 		enum quick quick;
 		uint64_t seq;
 
-		k.hash = smap_hot_hash_u64(&map->hot, key);
-		k.word[0] = key;
-		k.len = 0;
 		seq = smap_enter_state(self);
 		quick = store_quick(map, self, &k, true, value);
 		if (quick == QUICK_NEW)

@@ -351,7 +351,8 @@ static void free_pile(struct pile *pile)
 }
 
 /*
- * Free the batch. value_free runs without smr.lock: it may use other maps. Nobody else starts or finishes a batch meanwhile: is_freeing.
+ * Free the batch. value_free runs without smr.lock: it may use other maps. Nobody else starts or
+ * finishes a batch meanwhile: is_freeing.
  */
 static void finish_batch(void)
 {
