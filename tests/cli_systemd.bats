@@ -25,12 +25,14 @@ setup_machine() { # also where its files are
 }
 
 teardown() {
-	[ -z "${machine:-}" ] || kill "$machine"
-	[ -z "${machine:-}" ] || wait "$machine"
+	[ -n "${machine:-}" ] || return 0
+	kill "$machine" 2>/dev/null || true
+	wait "$machine" || true
 }
 
 in_machine() { nsenter -t "$init" -a -r -w "$@"; }
 unit_is() { [ "$(in_machine systemctl show -P "$2" "$1")" = "$3" ]; } # unit, property, value
+machine_is_gone() { ! readlink "/proc/$init/exe"; } # nor is there of one that nobody has waited for yet
 get() { in_machine curl -sf "http://127.0.0.1:9435/$1"; }
 has_line() { get metrics | grep -q "$1"; }
 journal() { in_machine journalctl --no-pager -o cat -u smaptrace "$@"; }
@@ -93,6 +95,9 @@ drop_in() { # lines...
 	# The program has lived through it all.
 	unit_is app SubState running
 	unit_is smaptrace NRestarts 1
+	# Nor does the machine outlive who started it, however that ends.
+	kill -KILL "$(ps -o ppid= -p "$init")"
+	wait_for machine_is_gone
 }
 
 @test "systemd: without any one of the capabilities it does not see the program, and says why" {
