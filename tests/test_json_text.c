@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "json_sink.h"
 #include "json_text.h"
 #include "names.h"
 
@@ -57,6 +58,9 @@ static void test_numbers(void **state)
 		begin();
 		json_text_u64(&text, NULL, numbers[i]);
 		expect(json_integer(numbers[i] > INT64_MAX ? INT64_MAX : (json_int_t)numbers[i]));
+		begin();
+		json_text_u64(&text, NULL, numbers[i]);
+		expect(json_u64(numbers[i]));
 	}
 }
 

@@ -6,8 +6,9 @@
 #include "json_sink.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "json_text.h"
@@ -54,6 +55,19 @@ int json_put(struct sink *sink, json_t *value, size_t flags)
 	flush(&gather);
 	json_decref(value);
 	return err;
+}
+
+json_t *json_u64(uint64_t value)
+{
+	return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+json_t *json_addr(uint64_t addr)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, addr);
+	return json_string(text);
 }
 
 json_t *json_safe(const char *bytes)

@@ -5,8 +5,7 @@
  */
 #include "json_stack.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "json_sink.h"
 #include "names.h"
 #include "record.h"
 
@@ -23,12 +22,10 @@ static void set_text(json_t *object, const char *key, const char *bytes)
 static json_t *frame_json(const struct stack_frame *frame)
 {
 	json_t *object = json_object();
-	char offset[24];
 
 	set_text(object, "function", frame->function);
 	set_text(object, "module", frame->module);
-	snprintf(offset, sizeof(offset), "0x%" PRIx64, frame->offset);
-	json_object_set_new(object, "offset", json_string(offset));
+	json_object_set_new(object, "offset", json_addr(frame->offset));
 	set_text(object, "build_id", frame->build_id);
 	set_text(object, "file", frame->file);
 	if (frame->line)
@@ -43,8 +40,8 @@ json_t *json_stack(const struct stack_cost *cost)
 	json_t *object = json_object(), *frames = json_array();
 
 	json_object_set_new(object, "kind", json_string(stack_kind_name(cost->kind)));
-	json_object_set_new(object, "count", json_integer((json_int_t)cost->count));
-	json_object_set_new(object, "ns", json_integer((json_int_t)cost->ns));
+	json_object_set_new(object, "count", json_u64(cost->count));
+	json_object_set_new(object, "ns", json_u64(cost->ns));
 	json_object_set_new(object, "estimate", json_boolean(cost->estimate));
 	if (cost->stack->cut)
 		json_object_set_new(object, "cut", json_true());

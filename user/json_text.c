@@ -10,7 +10,6 @@
 #include "json_sink.h"
 #include "names.h"
 
-#define STRING_MAX 1024 /* bytes of a text in UTF-8, with its end */
 #define NUMBER_MAX 40
 
 static void put(struct json_text *text, const char *bytes, size_t len)
@@ -138,7 +137,7 @@ static void put_escaped(struct json_text *text, unsigned char c)
 
 void json_text_string(struct json_text *text, const char *key, const char *bytes)
 {
-	char utf8[STRING_MAX];
+	char utf8[JSON_TEXT_STRING_MAX];
 
 	name_utf8(utf8, sizeof(utf8), bytes);
 	put_key(text, key);

@@ -17,7 +17,8 @@
 #include <stdint.h>
 #include "sink.h"
 
-#define JSON_TEXT_DIGITS 12 /* of reals, here and of json_put() */
+#define JSON_TEXT_DIGITS 12	  /* of reals, here and of json_put() */
+#define JSON_TEXT_STRING_MAX 1024 /* bytes in UTF-8, with the end; of findings and targets, too */
 
 struct json_text {
 	struct sink *sink;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "json_sink.h"
 #include "log.h"
 #include "names.h"
 #include "options.h"
@@ -126,27 +127,26 @@ static int set(json_t *object, const char *key, json_t *value)
 static json_t *make_json(const struct row *row)
 {
 	const struct smap_state *state = row->state;
-	char comm[4 * 16], name[4 * SMAP_NAME_LEN], addr[24], comm_nul[17] = {0};
+	char comm[4 * 16], name[4 * SMAP_NAME_LEN], comm_nul[17] = {0};
 	json_t *object = json_object();
 	int err;
 
 	memcpy(comm_nul, row->target->comm, sizeof(row->target->comm));
 	name_utf8(comm, sizeof(comm), comm_nul);
 	name_utf8(name, sizeof(name), state->name);
-	snprintf(addr, sizeof(addr), "0x%" PRIx64, state->self);
 	err = set(object, "type", json_string("list"));
 	err |= set(object, "pid", json_integer(row->target->pid));
 	err |= set(object, "comm", json_string(comm));
-	err |= set(object, "addr", json_string(addr));
-	err |= set(object, "id", json_integer((json_int_t)state->id));
+	err |= set(object, "addr", json_addr(state->self));
+	err |= set(object, "id", json_u64(state->id));
 	err |= set(object, "name", json_string(name));
 	err |= set(object, "key_kind", json_string(key_kind_name(state)));
 	for (size_t i = 0; i < ST_COUNTER_COUNT; i++)
-		err |= set(object, counter_names[i], json_integer((json_int_t)row->counter[i]));
-	err |= set(object, "len", json_integer((json_int_t)row->len));
-	err |= set(object, "read_len", json_integer((json_int_t)state->read_len));
-	err |= set(object, "dirty_len", json_integer((json_int_t)state->dirty_len));
-	err |= set(object, "slots", json_integer((json_int_t)state->slots));
+		err |= set(object, counter_names[i], json_u64(row->counter[i]));
+	err |= set(object, "len", json_u64(row->len));
+	err |= set(object, "read_len", json_u64(state->read_len));
+	err |= set(object, "dirty_len", json_u64(state->dirty_len));
+	err |= set(object, "slots", json_u64(state->slots));
 	if (err) {
 		json_decref(object);
 		return NULL;

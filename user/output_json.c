@@ -5,13 +5,11 @@
  * Model: each line is streamed as head, maps, tail. Maps, of which there may be 65,536, are
  * never a JSON value (json_map.c); what is left is small, and built by jansson, which keeps
  * the order of insertion: it is part of the format.
- * Numbers are integers below 2^63; addresses are strings, because many readers
- * lose bits above 2^53.
+ * Numbers are integers below 2^63; addresses are strings (json_sink.h).
  */
 #include "output_json.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <sys/wait.h>
 #include "finding_text.h"
@@ -25,8 +23,7 @@
 
 static void set_u64(json_t *object, const char *key, uint64_t value)
 {
-	json_object_set_new(object, key,
-			    json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX));
+	json_object_set_new(object, key, json_u64(value));
 }
 
 static void set_bool(json_t *object, const char *key, bool value)
@@ -37,7 +34,7 @@ static void set_bool(json_t *object, const char *key, bool value)
 /* Of any bytes: what is not UTF-8 becomes U+FFFD. */
 static void set_text(json_t *object, const char *key, const char *bytes)
 {
-	char text[1024];
+	char text[JSON_TEXT_STRING_MAX];
 
 	name_utf8(text, sizeof(text), bytes);
 	json_object_set_new(object, key, json_string(text));
@@ -45,10 +42,7 @@ static void set_text(json_t *object, const char *key, const char *bytes)
 
 static void set_addr(json_t *object, const char *key, uint64_t addr)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, addr);
-	json_object_set_new(object, key, json_string(text));
+	json_object_set_new(object, key, json_addr(addr));
 }
 
 static void set_time(json_t *object, const char *key, uint64_t unix_ns)

@@ -151,7 +151,6 @@ static json_t *locations_json(const struct report *report, const struct finding 
 static json_t *properties_json(const struct report *report, const struct finding *finding)
 {
 	json_t *evidence = json_object(), *limits = json_object(), *properties;
-	char addr[24];
 
 	for (size_t i = 0; i < finding->evidence_count; i++) {
 		const struct evidence *number = &finding->evidence[i];
@@ -161,11 +160,11 @@ static json_t *properties_json(const struct report *report, const struct finding
 		if (finding_limit(limit, sizeof(limit), number) > 0)
 			json_object_set_new(limits, number->name, json_string(limit));
 	}
-	snprintf(addr, sizeof(addr), "0x%" PRIx64, finding->addr);
-	properties = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "pid", finding->pid, "addr", addr,
-			       "since", json_time(report_unix_ns(report->meta, finding->since_ns)),
-			       "cost_share", json_number(finding->cost_share), "evidence", evidence,
-			       "limits", limits);
+	properties =
+		json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "pid", finding->pid, "addr",
+			  json_addr(finding->addr), "since",
+			  json_time(report_unix_ns(report->meta, finding->since_ns)), "cost_share",
+			  json_number(finding->cost_share), "evidence", evidence, "limits", limits);
 	if (finding->until_ns > 0)
 		json_object_set_new(properties, "until",
 				    json_time(report_unix_ns(report->meta, finding->until_ns)));

@@ -122,16 +122,12 @@ static int put_next(struct sink *sink, const struct entry *entry)
 
 static void set_number(json_t *args, const char *key, uint64_t value)
 {
-	json_object_set_new(args, key,
-			    json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX));
+	json_object_set_new(args, key, json_u64(value));
 }
 
 static void set_addr(json_t *args, uint64_t addr)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, addr);
-	json_object_set_new(args, "addr", json_string(text));
+	json_object_set_new(args, "addr", json_addr(addr));
 }
 
 /* `what` is "process_name" or "thread_name". */
@@ -300,11 +296,6 @@ static int put_counter(struct sink *sink, const struct report_map *map, const ch
 	return put_next(sink, &entry);
 }
 
-static json_t *integer(uint64_t value)
-{
-	return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
-}
-
 /* A rate holds from the window's start on, a level from its end on. */
 static int put_counters(struct sink *sink, const struct report *report,
 			const struct report_map *map)
@@ -315,10 +306,10 @@ static int put_counters(struct sink *sink, const struct report *report,
 
 	if (!err)
 		err = put_counter(sink, map, "miss debt", "misses", report->end_ns,
-				  integer(map->alive ? map->miss_debt : 0));
+				  json_u64(map->alive ? map->miss_debt : 0));
 	if (!err)
 		err = put_counter(sink, map, "backlog", "items", report->end_ns,
-				  integer(map->alive ? map->now.backlog : 0));
+				  json_u64(map->alive ? map->now.backlog : 0));
 	if (!err && (report->last || !map->alive))
 		err = put_counter(sink, map, "misses", "per second", report->end_ns, json_real(0));
 	return err;
