@@ -79,13 +79,18 @@ static void count_maps(uint64_t by)
 	atomic_fetch_add_explicit(&smap_registry.map_count, by, memory_order_relaxed);
 }
 
-/* Numbers the map, from 1. */
+/*
+ * Numbers the map. The first number is the time in microseconds, which fits a double: a library
+ * that is loaded again begins with a later one, even if its map gets the address of an old one.
+ */
 void smap_registry_add(struct smap *map)
 {
 	static uint64_t serial;
 
 	pthread_mutex_lock(&lock);
 	raise_generation();
+	if (!serial)
+		serial = map->state.created_ns / 1000;
 	map->state.id = ++serial;
 	map->prev_map = NULL;
 	set_next(map, first);

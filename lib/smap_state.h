@@ -156,7 +156,7 @@ struct smap_state {
 	smap_u64 magic; /* SMAP_STATE_MAGIC while the map lives, 0 after */
 	smap_u32 abi;	/* SMAP_ABI_VERSION */
 	smap_u32 size;	/* of this struct, in the library that wrote it */
-	smap_u64 id;	/* serial number in this process, from 1; never used twice */
+	smap_u64 id;	/* rises with each map of the process; never used twice in it */
 	smap_u64 self;	/* address of this struct */
 	struct smap_counters counters;
 

@@ -33,6 +33,11 @@ end() { jq -e "select(.type == \"end\") | $1" "$tmp/trace"; }
 	! grep -q 'audit:' "$tmp/err"
 }
 
+@test "audit: a library that is loaded again and again, with its map where the last one was" {
+	"$SMAPTRACE" -i 3600 -f json -o "$tmp/trace" -- "$O/tests/test_smap_dlopen" >/dev/null 2>&1 3>&-
+	end '(.maps | length) == 100 and .losses.audit == 0 and .losses.unmatched == 0'
+}
+
 @test "audit: each third promotion dropped" {
 	SMAPTRACE_FAULT=promote/3 audit -- --mix promote --keys 20 --ops 20000
 	lost=$(difference promotions)

@@ -94,6 +94,11 @@ static void create_map(struct plugin *p)
 	assert_int_equal(p->create(&p->map, &opts), 0);
 }
 
+static const struct smap_state *state_of(const struct plugin *p)
+{
+	return (const struct smap_state *)p->map; /* its first member */
+}
+
 static void *use_plugin(void *arg)
 {
 	struct plugin *p = arg;
@@ -119,12 +124,16 @@ static void test_load_and_unload_again_and_again(void **state)
 {
 	struct plugin p;
 	pthread_t threads[3];
+	uint64_t id = 0;
 
 	(void)state;
 	require_library();
 	for (int i = 0; i < TIMES; i++) {
 		load_plugin(&p);
 		create_map(&p);
+		/* By which those who look from outside tell it from the last at its address. */
+		assert_true(state_of(&p)->id > id);
+		id = state_of(&p)->id;
 		for (int t = 0; t < 3; t++)
 			assert_int_equal(pthread_create(&threads[t], NULL, use_plugin, &p), 0);
 		for (int t = 0; t < 3; t++)
