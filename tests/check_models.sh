@@ -80,6 +80,11 @@ mkdir "$dir/publish" || exit 1
 (dir=$dir/publish; check publish; exit $failed) &
 check reclaim destroy order
 wait $! || failed=1
+count=$(for model in publish reclaim destroy order; do mutants $model; done | wc -l)
+grep -q "| four spin models, $count mutants of theirs |" docs/testing.md || {
+	echo "docs/testing.md does not say that there are $count mutants" >&2
+	failed=1
+}
 if [ -n "${FULL:-}" ]; then
 	expect_correct publish -DCHANGES=3
 	expect_correct publish -DFILTERS=1 -DOPS0=2 -DCHANGES=2
