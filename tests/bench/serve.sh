@@ -7,38 +7,37 @@
 # maps do a little each, so that none is idle. SMAPTRACE=PROGRAM measures another one.
 set -eu
 cd "$(dirname "$0")/../.."
-O=${O:-.output} maps=${1:-1000} seconds=${2:-60}
-tmp=$(mktemp -d)
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null || true; rm -rf "$tmp"' EXIT
+program=${SMAPTRACE:-} maps=${1:-1000} seconds=${2:-60}
+. tests/bench/common.sh
+SMAPTRACE=${program:-$SMAPTRACE}
+need curl "$SMAPTRACE" "$LOAD"
 
 cpu_ns() { awk '{ sum += $1 } END { printf "%.0f", sum }' /proc/"$1"/task/*/schedstat; }
 kib() { awk -v key="$2:" '$1 == key { print $2 }' "/proc/$1/status"; }
-wait_for() { until grep -qs "$1" "$2"; do sleep 0.1; done; }
 
-"$O/tests/workloads/mapload" --maps "$maps" --keys 50 --mix promote --name bench --rate "${RATE:-20000}" \
-	--seconds 3600 --hold-run >"$tmp/load" &
+"$LOAD" --maps "$maps" --keys 50 --mix promote --name bench --rate "${RATE:-20000}" \
+	--seconds 3600 --hold-run >"$scratch/load" &
 load=$!
-pids+=("$load")
-wait_for '^hold' "$tmp/load"
+started+=("$load")
+wait_for "the load" grep -q '^hold' "$scratch/load"
 kill -USR1 "$load"
-"${SMAPTRACE:-$O/smaptrace}" serve -p "$load" -i "${INTERVAL:-1}" --listen 127.0.0.1:0 >"$tmp/url" 2>"$tmp/err" &
+"$SMAPTRACE" serve -p "$load" -i "${INTERVAL:-1}" --listen 127.0.0.1:0 >"$scratch/url" 2>"$scratch/err" &
 server=$!
-pids+=("$server")
-wait_for '^http' "$tmp/url"
-url=$(cat "$tmp/url")
+started+=("$server")
+wait_for "the server" grep -q '^http' "$scratch/url"
+url=$(cat "$scratch/url")
 sleep 3
 
 measure() { # title
 	local before after end=$((SECONDS + seconds)) begin=$EPOCHREALTIME
-	: >"$tmp/times"
+	: >"$scratch/times"
 	before=$(cpu_ns "$server")
 	while [ $SECONDS -lt $end ]; do
-		curl -s -o "$tmp/metrics" -w '%{time_total} %{size_download}\n' "${url}metrics" >>"$tmp/times"
+		curl -s -o "$scratch/metrics" -w '%{time_total} %{size_download}\n' "${url}metrics" >>"$scratch/times"
 		sleep 5
 	done
 	after=$(cpu_ns "$server")
-	sort -n "$tmp/times" | awk -v title="$1" -v maps="$maps" -v ns=$((after - before)) -v load="$(cut -d' ' -f1 /proc/loadavg)" \
+	sort -n "$scratch/times" | awk -v title="$1" -v maps="$maps" -v ns=$((after - before)) -v load="$(cut -d' ' -f1 /proc/loadavg)" \
 		-v begin="$begin" -v now="$EPOCHREALTIME" -v rss="$(kib "$server" VmRSS)" -v hwm="$(kib "$server" VmHWM)" '
 		{ time[NR] = $1; size = $2 }
 		END {
@@ -52,5 +51,5 @@ echo '| | maps | scrape, median / slowest | size | memory, now / most | of a cor
 echo '|---|---|---|---|---|---|---|'
 measure 'metrics only'
 curl -sN "${url}events" >/dev/null &
-pids+=("$!")
+started+=("$!")
 measure 'and a listener on /events'
