@@ -41,12 +41,9 @@ skip() { # why nothing can be run
 need_tools() {
 	local packages="gcc-$triplet libc6-dev-$arch-cross qemu-user"
 	command -v "$triplet-gcc" "qemu-$machine" "$triplet-objdump" >/dev/null && return
-	[ "$(id -u)" = 0 ] || skip "install $packages"
-	echo "  APT     $packages"
 	# Words are meant to split.
 	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages \
-		>/dev/null 2>&1 || skip "apt cannot install $packages"
+	apt_install $packages || skip "install $packages"
 }
 
 # What the build needs for the other processor, and what tests/kernels.sh takes along.

@@ -15,6 +15,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
+. tests/cross/apt.bash
 O=$(realpath "${O:-.output}")
 dir=$O/deploy
 manifest=docs/deploy/kubernetes/daemonset.yaml
@@ -65,9 +66,8 @@ need_packages() {
 			missing="$missing $package"
 	done
 	[ -n "$missing" ] || return 0
-	step "APT      $missing"
 	# shellcheck disable=SC2086
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1
+	apt_install $missing
 }
 
 # Limits that any machine has: podman's own may be higher than what we may set. `hostPID`, which

@@ -41,11 +41,7 @@ line() { # version, way, verdict, reason
 # --- what is needed -----------------------------------------------------------
 
 need_qemu() {
-	command -v "$emulator" >/dev/null && return 0
-	[ "$(id -u)" = 0 ] || return 1
-	echo "  APT      $package" >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		"$package" >/dev/null 2>&1
+	command -v "$emulator" >/dev/null || apt_install "$package"
 }
 
 # The newest kernel of a series that apt knows of: name of its package.

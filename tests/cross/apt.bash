@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: MIT
-# apt.bash - sourced: apt for $ARCH, which may be another architecture than this machine's. Then it
-# has a state of its own in the build tree, and this machine's apt hears of no other architecture.
+# apt.bash - sourced: packages for this machine that `make deps` does not bring; and apt for $ARCH,
+# which may be another architecture than this machine's. Then it has a state of its own in the
+# build tree, and this machine's apt hears of no other architecture.
+
+apt_install() { # packages
+	[ "$(id -u)" = 0 ] || return 1
+	echo "  APT      $*" >&2
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1
+}
 
 apt_for() { # build tree (absolute), get or cache, arguments
 	local state=$1/apt tool=apt-$2
