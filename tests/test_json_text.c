@@ -61,6 +61,9 @@ static void test_numbers(void **state)
 		begin();
 		json_text_u64(&text, NULL, numbers[i]);
 		expect(json_u64(numbers[i]));
+		begin();
+		json_text_addr(&text, NULL, numbers[i]);
+		expect(json_addr(numbers[i]));
 	}
 }
 

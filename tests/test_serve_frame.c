@@ -6,6 +6,8 @@
 #define MAPS 1000
 #include "feed.h"
 
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "output.h"
@@ -139,6 +141,39 @@ static void test_connect(void **state)
 	feed_free(feed);
 }
 
+/* Numbers that no reader could take come as the windows have them. */
+static void test_history(void **state)
+{
+	const struct history_options opts = {.points = 4};
+	struct feed *feed = begin();
+	json_t *root, *maps, *map;
+	size_t len;
+	char *text;
+
+	(void)state;
+	assert_int_equal(history_create(&feed->history, &opts), 0);
+	feed_map(feed, 1, UINT64_MAX, UINT64_MAX, 5)->cost_share = INFINITY;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(history_add(feed->history, feed_window(feed, SECOND)), 0);
+	text = frame_history(feed->history, &named, 1, UINT64_MAX, UINT64_MAX, &len);
+	assert_non_null(text);
+	assert_int_equal(strlen(text), len);
+	root = json_loads(text, 0, NULL);
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(root, "type")), "history");
+	assert_int_equal(json_array_size(json_object_get(root, "times")), 2);
+	maps = json_object_get(root, "maps");
+	assert_int_equal(json_array_size(maps), 1);
+	map = json_array_get(maps, 0);
+	assert_string_equal(json_string_value(json_object_get(map, "addr")), "0xffffffffffffffff");
+	assert_true(json_integer_value(json_object_get(map, "id")) == INT64_MAX);
+	assert_int_equal(json_array_size(json_object_get(map, "misses")), 2);
+	assert_true(json_is_null(json_array_get(json_object_get(map, "cost_share"), 0)));
+	json_decref(root);
+	free(text);
+	feed_free(feed);
+}
+
 /* --- the stream ----------------------------------------------------------------------- */
 
 static struct stream *stream;
@@ -248,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_history),
 		cmocka_unit_test(test_kept),
 	};
 

@@ -4,8 +4,6 @@
  */
 #include "json_map.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include "json_stack.h"
 #include "words.h"
 
@@ -94,12 +92,9 @@ static void put_hists(struct json_text *text, const struct report_map *map)
 
 void json_map(struct json_text *text, const struct report_map *map, enum report_kind kind)
 {
-	char addr[24];
-
-	snprintf(addr, sizeof(addr), "0x%" PRIx64, map->addr);
 	json_text_open(text, NULL, '{');
 	json_text_u64(text, "pid", (uint64_t)map->pid);
-	json_text_string(text, "addr", addr);
+	json_text_addr(text, "addr", map->addr);
 	json_text_string(text, "name", map->name);
 	json_text_u64(text, "id", map->id);
 	json_text_string(text, "comm", map->comm);

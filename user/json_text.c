@@ -5,12 +5,14 @@
  */
 #include "json_text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "json_sink.h"
 #include "names.h"
 
 #define NUMBER_MAX 40
+#define ROUGH_DIGITS 4
 
 static void put(struct json_text *text, const char *bytes, size_t len)
 {
@@ -105,18 +107,37 @@ static void shorten_exponent(char *number)
 	memmove(at, digits, strlen(digits) + 1);
 }
 
-void json_text_real(struct json_text *text, const char *key, double value)
+static void put_real(struct json_text *text, const char *key, double value, int digits, bool tell)
 {
 	char number[NUMBER_MAX] = "null";
 
 	if (isfinite(value)) {
-		snprintf(number, sizeof(number) - 2, "%.*g", JSON_TEXT_DIGITS, value);
+		snprintf(number, sizeof(number) - 2, "%.*g", digits, value);
 		shorten_exponent(number);
-		if (!strpbrk(number, ".e")) /* else it would be read as a whole number */
+		if (tell && !strpbrk(number, ".e")) /* else it would be read as a whole number */
 			strcat(number, ".0");
 	}
 	put_key(text, key);
 	put(text, number, strlen(number));
+}
+
+void json_text_real(struct json_text *text, const char *key, double value)
+{
+	put_real(text, key, value, JSON_TEXT_DIGITS, true);
+}
+
+void json_text_rough(struct json_text *text, const char *key, double value)
+{
+	put_real(text, key, value, ROUGH_DIGITS, false);
+}
+
+void json_text_addr(struct json_text *text, const char *key, uint64_t addr)
+{
+	char number[NUMBER_MAX];
+	int len = snprintf(number, sizeof(number), "\"0x%" PRIx64 "\"", addr);
+
+	put_key(text, key);
+	put(text, number, (size_t)len);
 }
 
 static void put_escaped(struct json_text *text, unsigned char c)

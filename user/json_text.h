@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * json_text.h - JSON straight into a sink, for what is written by the thousand: the bytes that
- * jansson's compact form has (a test compares), without a value in between, which would be ten
- * times the work.
+ * jansson's compact form has (a test compares), without a value in between, which would be most
+ * of the work (docs/performance.md).
  *
  * Keys are words of ours and need no escapes; `key` is NULL within an array. Commas come by
  * themselves.
@@ -40,6 +40,9 @@ void json_text_bool(struct json_text *text, const char *key, bool value);
 /* null if it is not finite; JSON_TEXT_NULL is not. */
 #define JSON_TEXT_NULL ((double)INFINITY)
 void json_text_real(struct json_text *text, const char *key, double value);
+/* The same with four digits, enough for a chart; whole numbers are not told from others. */
+void json_text_rough(struct json_text *text, const char *key, double value);
+void json_text_addr(struct json_text *text, const char *key, uint64_t addr); /* "0x..." */
 /* Of any bytes: what is not UTF-8 becomes U+FFFD. */
 void json_text_string(struct json_text *text, const char *key, const char *bytes);
 /* Takes the reference; NULL is a value that found no memory: an error of the sink. */

@@ -8,10 +8,9 @@
 #include "serve_frame.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include "json_text.h"
 #include "output.h"
 #include "output_json.h"
 
@@ -38,85 +37,83 @@ bool frame_parse_id(const char *id, const struct report_meta *meta, uint64_t *re
 
 /* --- history -------------------------------------------------------------------- */
 
-/* Four digits say enough for a chart; not known is null. */
-static void put_value(FILE *out, double value)
+static void put_figure(struct json_text *text, const struct history *history,
+		       const struct history_map *map, enum history_figure figure, size_t first)
 {
-	if (isnan(value))
-		fputs("null", out);
-	else
-		fprintf(out, "%.4g", value);
-}
-
-static void put_figure(FILE *out, const struct history *history, const struct history_map *map,
-		       enum history_figure figure, size_t first)
-{
-	fprintf(out, ",\"%s\":[", history_info[figure].name);
-	for (size_t i = first; i < history_points(history); i++) {
-		if (i > first)
-			fputc(',', out);
-		put_value(out, history_value(history, map, figure, i));
-	}
-	fputc(']', out);
+	json_text_open(text, history_info[figure].name, '[');
+	for (size_t i = first; i < history_points(history); i++)
+		json_text_rough(text, NULL, history_value(history, map, figure, i));
+	json_text_close(text, ']');
 }
 
 /* {"type":"history","times":[ms, ...],"maps":[ */
-static void put_begin(FILE *out, const struct history *history, const struct report_meta *meta,
-		      size_t first)
+static void begin_history(struct json_text *text, const struct history *history,
+			  const struct report_meta *meta, size_t first)
 {
-	fputs("{\"type\":\"history\",\"times\":[", out);
+	json_text_open(text, NULL, '{');
+	json_text_string(text, "type", "history");
+	json_text_open(text, "times", '[');
 	for (size_t i = first; i < history_points(history); i++)
-		fprintf(out, "%s%" PRIu64, i > first ? "," : "",
-			report_unix_ns(meta, history_point(history, i)->end_ns) / 1000000);
-	fputs("],\"maps\":[", out);
+		json_text_u64(text, NULL,
+			      report_unix_ns(meta, history_point(history, i)->end_ns) / 1000000);
+	json_text_close(text, ']');
+	json_text_open(text, "maps", '[');
 }
 
-static void put_map(FILE *out, const struct history_map *map)
+static void end_history(struct json_text *text)
 {
-	fprintf(out, "{\"pid\":%d,\"addr\":\"0x%" PRIx64 "\",\"id\":%" PRIu64, map->pid, map->addr,
-		map->id);
+	json_text_close(text, ']');
+	json_text_close(text, '}');
+	json_text_end(text);
+	sink_puts(text->sink, "\n");
 }
 
-static void put_history(FILE *out, const struct history *history, const struct report_meta *meta)
+/* Its object stays open. */
+static void begin_map(struct json_text *text, const struct history_map *map)
+{
+	json_text_open(text, NULL, '{');
+	json_text_u64(text, "pid", (uint64_t)map->pid);
+	json_text_addr(text, "addr", map->addr);
+	json_text_u64(text, "id", map->id);
+}
+
+static void put_history(struct sink *sink, const struct history *history,
+			const struct report_meta *meta)
 {
 	size_t points = history_points(history);
 	size_t first = points > SHORT_POINTS ? points - SHORT_POINTS : 0;
+	struct json_text text;
 
-	put_begin(out, history, meta, first);
+	json_text_begin(&text, sink);
+	begin_history(&text, history, meta, first);
 	for (size_t i = 0; i < history_map_count(history); i++) {
 		const struct history_map *map = history_map(history, i);
 
-		if (i > 0)
-			fputc(',', out);
-		put_map(out, map);
-		put_figure(out, history, map, HISTORY_misses, first);
-		put_figure(out, history, map, HISTORY_promotions, first);
-		fputc('}', out);
+		begin_map(&text, map);
+		put_figure(&text, history, map, HISTORY_misses, first);
+		put_figure(&text, history, map, HISTORY_promotions, first);
+		json_text_close(&text, '}');
 	}
-	fputs("]}\n", out);
+	end_history(&text);
 }
 
 char *frame_history(const struct history *history, const struct report_meta *meta, int pid,
 		    uint64_t addr, uint64_t id, size_t *ret_len)
 {
 	const struct history_map *map = history_find(history, pid, addr, id);
-	char *text = NULL;
-	FILE *out;
+	struct sink_memory memory;
+	struct json_text text;
 
-	if (!map)
+	if (!map || sink_memory_open(&memory))
 		return NULL;
-	out = open_memstream(&text, ret_len);
-	if (!out)
-		return NULL;
-	put_begin(out, history, meta, 0);
-	put_map(out, map);
+	json_text_begin(&text, &memory.sink);
+	begin_history(&text, history, meta, 0);
+	begin_map(&text, map);
 	for (int figure = 0; figure < HISTORY_FIGURE_COUNT; figure++)
-		put_figure(out, history, map, (enum history_figure)figure, 0);
-	fputs("}]}\n", out);
-	if (fclose(out)) {
-		free(text);
-		return NULL;
-	}
-	return text;
+		put_figure(&text, history, map, (enum history_figure)figure, 0);
+	json_text_close(&text, '}');
+	end_history(&text);
+	return sink_memory_close(&memory, ret_len);
 }
 
 /* --- frames --------------------------------------------------------------------- */
@@ -179,7 +176,7 @@ static int put_events(struct writing *to, const struct report *report,
 	to->left = (history ? 2 : 0) + 1 + count;
 	if (history) {
 		err = put_header(to, report->meta);
-		put_history(begin_event(to)->file, history, report->meta);
+		put_history(begin_event(to), history, report->meta);
 		end_event(to);
 	}
 	if (!err)
