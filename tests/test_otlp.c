@@ -226,6 +226,34 @@ static void test_says_what_text_says(void **state)
 	}
 }
 
+/* Whole numbers are signed there: one that is not, and a collector refuses all of the request. */
+static void test_whole_numbers(void **state)
+{
+	struct metrics *metrics;
+	json_t *root, *list, *metric;
+	size_t i, seen = 0;
+
+	(void)state;
+	assert_int_equal(metrics_create(&metrics, 0), 0);
+	metrics_set_exports(metrics, &(struct metrics_exports){.sent = UINT64_MAX});
+	root = metrics_otlp(metrics, &meta, SECOND);
+	list = json_array_get(json_object_get(root, "resourceMetrics"), 0);
+	list = json_array_get(json_object_get(list, "scopeMetrics"), 0);
+	json_array_foreach(json_object_get(list, "metrics"), i, metric)
+	{
+		json_t *points = json_object_get(json_object_get(metric, "sum"), "dataPoints");
+
+		if (strcmp(text_at(metric, "name"), "smap_otlp_sent") != 0)
+			continue;
+		assert_string_equal(text_at(json_array_get(points, 0), "asInt"),
+				    "9223372036854775807");
+		seen++;
+	}
+	assert_int_equal(seen, 1);
+	json_decref(root);
+	metrics_free(metrics);
+}
+
 /* --- posting ---------------------------------------------------------------------- */
 
 static struct otlp_post *connect_to(const struct collector *c, struct otlp_post_options opts)
@@ -377,26 +405,30 @@ static void test_waits_differ(void **state)
 	assert_true(most <= 1500 && most > 1300);
 }
 
-/* A redirect is followed nowhere; an endless answer is cut. */
+/* A redirect is followed nowhere; an endless answer is cut; less than none is none. */
 static void test_trusts_no_answer(void **state)
 {
 	static char endless[200000];
-	const struct collector_answer script[] = {{307, "Location: http://127.0.0.1:1/\r\n", NULL},
-						  {200, NULL, endless}};
+	const struct collector_answer script[] = {
+		{200, NULL, "{\"partialSuccess\":{\"rejectedDataPoints\":\"-1\"}}"},
+		{307, "Location: http://127.0.0.1:1/\r\n", NULL},
+		{200, NULL, endless}};
 	struct otlp_post_stats stats;
 	struct otlp_post *post;
 	struct collector c;
 
 	(void)state;
 	memset(endless, 'x', sizeof(endless) - 1);
-	collector_start(&c, script, 2);
+	collector_start(&c, script, 3);
 	post = connect_to(&c, (struct otlp_post_options){.finish_ms = 50});
 	push(post, 1);
 	push(post, 2);
-	wait_requests(&c, 2);
+	push(post, 3);
+	wait_requests(&c, 3);
 	otlp_post_close(post, &stats);
-	assert_int_equal(stats.sent, 0);
+	assert_int_equal(stats.sent, 1);
 	assert_int_equal(stats.lost, 2);
+	assert_int_equal(stats.rejected, 0);
 	collector_stop(&c);
 }
 
@@ -473,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_says_what_text_says),
+		cmocka_unit_test(test_whole_numbers),
 		cmocka_unit_test(test_sends),
 		cmocka_unit_test(test_tries_again),
 		cmocka_unit_test(test_waits_as_told),

@@ -118,6 +118,12 @@ static void set_hist(json_t *point, const struct metrics_family *family, const s
 	json_object_set_new(point, "explicitBounds", bounds);
 }
 
+/* It is signed there, and one that is beyond has all of the request refused. */
+static json_t *signed_integer(uint64_t value)
+{
+	return integer(value <= INT64_MAX ? value : INT64_MAX);
+}
+
 static void set_value(json_t *object, const struct metrics_family *family,
 		      const struct metrics_point *point)
 {
@@ -128,7 +134,7 @@ static void set_value(json_t *object, const struct metrics_family *family,
 	else if (family->unit == METRICS_SECONDS)
 		json_object_set_new(object, "asDouble", json_real(in_unit(family, point->number)));
 	else
-		json_object_set_new(object, "asInt", integer(point->number));
+		json_object_set_new(object, "asInt", signed_integer(point->number));
 }
 
 static void on_point(void *ctx, const struct metrics_family *family,

@@ -223,11 +223,11 @@ static void read_partial(struct otlp_answer *answer, const char *text)
 	json_t *partial = json_object_get(root, "partialSuccess");
 	json_t *count = json_object_get(partial, "rejectedDataPoints");
 	const char *message = json_string_value(json_object_get(partial, "errorMessage"));
+	long long rejected;
 
-	if (json_is_string(count))
-		answer->rejected = strtoull(json_string_value(count), NULL, 10);
-	else if (json_is_integer(count) && json_integer_value(count) > 0)
-		answer->rejected = (uint64_t)json_integer_value(count);
+	rejected = json_is_string(count) ? strtoll(json_string_value(count), NULL, 10)
+					 : json_integer_value(count);
+	answer->rejected = rejected > 0 ? (uint64_t)rejected : 0;
 	name_escape(answer->reason, sizeof(answer->reason), message ? message : "");
 	json_decref(root);
 }

@@ -81,12 +81,14 @@ static bool abandoned(struct otlp_post *post)
 static void tell_locked(struct otlp_post *post, const struct otlp_answer *answer)
 {
 	bool fine = answer->verdict == OTLP_TAKEN;
+	bool complains = answer->rejected || answer->reason[0]; /* an advice: 0, with words */
 
-	/* An advice comes as 0 rejected, with words. */
-	if (fine && (answer->rejected || answer->reason[0]) && !post->complained)
-		log_warn("the collector rejected %llu data points: %s",
-			 (unsigned long long)answer->rejected, answer->reason);
-	post->complained = fine ? answer->rejected || answer->reason[0] : post->complained;
+	if (fine && complains && !post->complained)
+		log_warn("the collector took metrics and rejected %llu data points of them: %s",
+			 (unsigned long long)answer->rejected,
+			 answer->reason[0] ? answer->reason : "it does not say why");
+	if (fine)
+		post->complained = complains;
 	if (fine && post->trouble)
 		log_info("smaptrace: the collector takes metrics again");
 	if (!fine && !post->trouble)
