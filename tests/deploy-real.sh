@@ -199,7 +199,7 @@ without() { # capability
 	case $1 in
 	BPF | PERFMON) wait_for logs_have smaptrace 'cannot load the BPF programs: Operation not permitted' ;;
 	*)
-		wait_for has_line '^smap_windows_total [2-9]'
+		wait_for has_line '^smap_windows_total \([2-9]\|[1-9][0-9]\)'
 		logs_have smaptrace 'may not be looked at' || die "it does not say what it lacks without $1"
 		! has_line 'name="sessions.0"' || die "it traces without $1"
 		;;
