@@ -211,6 +211,16 @@ takes_long() { # program without a build-id
 		| length > 0 and all(index(["plugin_deep", "plugin_miss", "run", "main"]) != null)' "$tmp/trace"
 }
 
+# A round of samples may come between a map's creation and its first event.
+@test "stacks: of maps that are new, all that happened" {
+	"$CC" -O1 -g -fno-omit-frame-pointer -D_GNU_SOURCE -Ilib -o "$tmp/load" tests/fixtures/newmaps.c "$O/libsmap.a" -lm -pthread
+	stacks -i 0.02 -- "$tmp/load"
+	jq -es 'def total($kind): map(select(.kind == $kind).count) | add // 0;
+		map(select(.type == "end"))[0].maps | length == 1500 and
+		all(.promotions == (.stacks | total("promote")) and .rebuilds == (.stacks | total("rebuild"))
+			and .misses == (.stacks | total("miss")))' "$tmp/trace"
+}
+
 @test "stacks: of processes that live for a moment" {
 	stacks -- sh -c "for i in 1 2 3 4 5; do $STACKLOAD --rounds 1 --turns 1; done"
 	jq -es 'map(select(.type == "end")) | .[0].maps | map(select(.name == "known")) | length == 5 and

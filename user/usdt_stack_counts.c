@@ -59,6 +59,14 @@ static int say(struct usdt *usdt, const struct st_stack_key *key, uint32_t stack
 	return usdt_emit(usdt, &record, RECORD_STACK_COUNT, sizeof(record.stack_count));
 }
 
+/* Nobody has been told of it: its first round of samples is the next one, and of this, too. */
+static bool is_new(const struct usdt *usdt, const struct st_key *map)
+{
+	struct st_info info;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(usdt->skel->maps.infos), map, &info);
+}
+
 static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 		      const struct st_stack_value *value)
 {
@@ -66,17 +74,21 @@ static int read_count(struct usdt *usdt, const struct st_stack_key *key,
 	struct counted *counted;
 	struct known *known;
 	uint32_t stack;
+	bool ended;
 	int err;
 
 	if (key->kind >= ST_STACK_COUNT || !value->count)
 		return 0;
 	if (!usdt_image_of(usdt, key->map.target))
 		return 0; /* nobody has looked at its process yet */
+	ended = !livemap_find(&usdt->maps, &key->map);
+	if (ended && is_new(usdt, &key->map))
+		return 0;
 	err = usdt_stacks_of(usdt, key, &known, &stack);
 	if (err || (known && (known->ip || known->queued) && !usdt->last))
 		return err;
 	/* Of a map that was sampled for the last time this is what came after its last count. */
-	if (!livemap_find(&usdt->maps, &key->map))
+	if (ended)
 		(void)bpf_map_delete_elem(bpf_map__fd(usdt->skel->maps.stack_counts), key);
 	counted = counted_of(usdt, key);
 	if (!counted)
