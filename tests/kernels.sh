@@ -131,8 +131,9 @@ make_initramfs() {
 
 boot() { # kernel, log
 	# One thread: with more, a processor may run an instruction that another has replaced, and
-	# trips over the kernel's own patching (the switch of the tracepoint sched_switch).
-	nice timeout "$deadline" "$emulator" -accel tcg,thread=single -machine "$board" -cpu max -m 1024 \
+	# trips over the kernel's own patching (the switch of the tracepoint sched_switch). --foreground:
+	# what ends us (Ctrl-C, the deadline of run.sh) ends it, too.
+	nice timeout --foreground "$deadline" "$emulator" -accel tcg,thread=single -machine "$board" -cpu max -m 1024 \
 		-smp "${CPUS:-2}" -nodefaults -display none -no-reboot -serial "file:$2" \
 		-kernel "$1" -initrd "$dir/initramfs" \
 		-append "console=$console quiet panic=-1 rdinit=/init OPS=${OPS:-20000} UNITS=$(missed | paste -sd,)" </dev/null
