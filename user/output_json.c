@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <sys/wait.h>
-#include "finding_text.h"
+#include "json_evidence.h"
 #include "json_map.h"
 #include "json_sink.h"
 #include "json_stack.h"
@@ -128,23 +128,6 @@ static json_t *losses_json(const struct report *report)
 	return object;
 }
 
-/* The numbers by name, and what those that met a condition were compared with. */
-static void set_evidence(json_t *object, const struct finding *finding)
-{
-	json_t *evidence = json_object(), *limits = json_object();
-
-	for (size_t i = 0; i < finding->evidence_count; i++) {
-		const struct evidence *number = &finding->evidence[i];
-		char limit[64];
-
-		json_object_set_new(evidence, number->name, json_number(number->value));
-		if (finding_limit(limit, sizeof(limit), number) > 0)
-			json_object_set_new(limits, number->name, json_string(limit));
-	}
-	json_object_set_new(object, "evidence", evidence);
-	json_object_set_new(object, "limits", limits);
-}
-
 static json_t *finding_json(const struct report *report, const struct finding *finding)
 {
 	json_t *object = json_object();
@@ -163,7 +146,7 @@ static json_t *finding_json(const struct report *report, const struct finding *f
 	if (finding->until_ns > 0)
 		set_time(object, "until", report_unix_ns(report->meta, finding->until_ns));
 	json_object_set_new(object, "cost_share", json_number(finding->cost_share));
-	set_evidence(object, finding);
+	json_set_evidence(object, finding);
 	if (finding->stack)
 		json_object_set_new(object, "stack", json_stack(finding->stack));
 	set_text(object, "remedy", finding->remedy);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include "finding_text.h"
 #include "gate.h"
+#include "json_evidence.h"
 #include "json_sink.h"
 #include "overhead_text.h"
 #include "trap.h"
@@ -150,21 +151,12 @@ static json_t *locations_json(const struct report *report, const struct finding 
 
 static json_t *properties_json(const struct report *report, const struct finding *finding)
 {
-	json_t *evidence = json_object(), *limits = json_object(), *properties;
+	json_t *properties = json_pack("{s:i, s:o, s:o, s:o}", "pid", finding->pid, "addr",
+				       json_addr(finding->addr), "since",
+				       json_time(report_unix_ns(report->meta, finding->since_ns)),
+				       "cost_share", json_number(finding->cost_share));
 
-	for (size_t i = 0; i < finding->evidence_count; i++) {
-		const struct evidence *number = &finding->evidence[i];
-		char limit[64];
-
-		json_object_set_new(evidence, number->name, json_number(number->value));
-		if (finding_limit(limit, sizeof(limit), number) > 0)
-			json_object_set_new(limits, number->name, json_string(limit));
-	}
-	properties =
-		json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "pid", finding->pid, "addr",
-			  json_addr(finding->addr), "since",
-			  json_time(report_unix_ns(report->meta, finding->since_ns)), "cost_share",
-			  json_number(finding->cost_share), "evidence", evidence, "limits", limits);
+	json_set_evidence(properties, finding);
 	if (finding->until_ns > 0)
 		json_object_set_new(properties, "until",
 				    json_time(report_unix_ns(report->meta, finding->until_ns)));
