@@ -24,8 +24,7 @@ struct gate {
 	char reason[160]; /* one line, for people */
 };
 
-/* report: of the end, with all findings. min_events: misses + promotions + rebuilds + writes. */
-/* Of a whole trace. */
+/* Of a whole trace: the report of its end, with all findings. */
 struct gate gate_judge(const struct report *report);
 
 /* Why nothing can be concluded from the lack of findings; "" = it can. */

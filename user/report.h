@@ -141,8 +141,8 @@ struct report {
 	uint64_t lost; /* sum of all losses */
 	/* What the gate asks for (gate.h): by default what is from warning on fails it. */
 	enum finding_severity fail_on;
-	uint64_t min_events;
-	bool interrupted; /* a signal ended a trace that was to be whole */
+	uint64_t min_events; /* misses, promotions, rebuilds and writes */
+	bool interrupted;    /* a signal ended a trace that was to be whole */
 	/* Of a window: how many events came, and how many of them report_event() lacks. */
 	uint64_t events_seen, events_cut;
 	struct report_overhead overhead;
